@@ -1,0 +1,49 @@
+/* A generation: the site and the artifacts built from it, joined, numbered and never changed again. Servers
+ * answer from one generation; nodes name it in the files they ask for, so that a kernel and its ramdisk
+ * always belong together. */
+#pragma once
+
+#include "base/hash.h"
+#include "model/site.h"
+
+#include <stdatomic.h>
+
+enum artifact_kind { ARTIFACT_KERNEL, ARTIFACT_IMAGE };
+const char *artifact_kind_name(enum artifact_kind kind); /* `kernel` or `image` */
+/* The way back. 0 or -EINVAL. */
+int artifact_kind_parse(const char *name, enum artifact_kind *ret_kind);
+
+struct generation_artifact {
+    enum artifact_kind kind;
+    char *name; /* of the kernel or image definition */
+    struct digest digest;
+    uint64_t size; /* bytes */
+};
+
+struct generation {
+    atomic_uint references;
+    unsigned number; /* from 1 */
+    int64_t created; /* Unix time, seconds */
+    struct site *site;
+    VEC(struct generation_artifact) artifacts;
+};
+
+/* A generation that owns `site`, with one reference. */
+struct generation *generation_new(unsigned number, int64_t created, struct site *site);
+/* Takes a reference; returns its argument. Safe from any thread that holds one. */
+struct generation *generation_ref(struct generation *g);
+/* Drops one; the last frees it. NULL is allowed. */
+void generation_unref(struct generation *g);
+DEFINE_CLEANUP(struct generation *, generation_unref);
+
+const struct generation_artifact *generation_artifact(const struct generation *g, enum artifact_kind kind,
+                                                      const char *name);
+
+/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`, `g12/image/smallest`.
+ */
+#define ARTIFACT_PATH_MAX 96
+const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
+                                 char buf[static ARTIFACT_PATH_MAX]);
+/* The way back. 0 or -EINVAL; ret_name points into `path`. */
+int artifact_path_parse(const char *path, unsigned *ret_generation, enum artifact_kind *ret_kind,
+                        const char **ret_name);

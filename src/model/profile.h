@@ -1,0 +1,33 @@
+/* A profile: what a group of nodes boots. */
+#pragma once
+
+#include "base/diag.h"
+
+#include <stdint.h>
+
+/* H11: how the kernel gets its address. */
+enum ip_mode {
+    IP_STATIC, /* ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:off, which spares the second DHCP round */
+    IP_DHCP,   /* ip=dhcp */
+    IP_NONE,   /* no ip= at all: init configures the network */
+};
+
+/* H21..H24: where the node's root is. */
+enum root_mode {
+    ROOT_RAM,   /* the word `rambox`: keep the RAM root */
+    ROOT_SHELL, /* the word `shell`: a shell at once */
+    ROOT_OTHER, /* neither: `root` names what to switch to */
+};
+
+struct profile {
+    char *name;
+    char *kernel;  /* name of a kernel definition */
+    char *image;   /* name of an image definition; NULL when the kernel embeds its initramfs (H18) */
+    char *cmdline; /* appended to what rambox puts on the kernel's command line; never NULL */
+    char *console; /* console=..., such as `ttyS0,115200`; NULL: the kernel's default */
+    char *root;    /* root=... for ROOT_OTHER; else NULL */
+    enum ip_mode ip;
+    enum root_mode root_mode;
+    uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
+    struct pos pos;
+};

@@ -1,0 +1,287 @@
+/* See model/site.h. */
+#include "model/site.h"
+#include "base/str.h"
+
+#include <errno.h>
+
+/* Each table holds the nodes sorted by one key; nodes without that key are left out. */
+struct table {
+    const struct node **items;
+    size_t n;
+};
+
+enum key { BY_NAME, BY_MAC, BY_IP, BY_UUID, KEYS };
+
+struct site_index {
+    struct table by[KEYS];
+};
+
+struct site *site_new(void)
+{
+    struct site *site = xcalloc(1, sizeof(*site));
+    site->server = (struct server_settings){
+        .dhcp_port = 67,
+        .tftp_port = 69,
+        .http_port = 8069,
+        .tftp_per_source = 11,
+        .tftp_pause_s = 2,
+        .tftp_max_blksize = 1468,
+        .tftp_max_window = 64,
+        .router_advert = true,
+        .state_dir = xstrdup("/var/lib/rambox"),
+        .cache_dir = xstrdup("/var/cache/rambox"),
+    };
+    return site;
+}
+
+void node_clear(struct node *node)
+{
+    free(node->name);
+    free(node->profile);
+    free(node->cmdline);
+}
+
+void subnet_clear(struct subnet *subnet)
+{
+    free(subnet->name);
+    free(subnet->interface);
+    VEC_FREE(&subnet->pools);
+    VEC_FREE(&subnet->dns);
+    VEC_FREE(&subnet->ntp);
+    free(subnet->domain);
+    free(subnet->unknown_profile);
+}
+
+void profile_clear(struct profile *profile)
+{
+    free(profile->name);
+    free(profile->kernel);
+    free(profile->image);
+    free(profile->cmdline);
+    free(profile->console);
+    free(profile->root);
+}
+
+void image_def_clear(struct image_def *image)
+{
+    free(image->name);
+    free(image->busybox_path);
+    free(image->init);
+    free(image->hostname);
+    free(image->timezone);
+    free(image->devices);
+    VEC_EACH(entry, &image->entries) {
+        free(entry->path);
+        free(entry->from);
+        free(entry->content);
+    }
+    VEC_FREE(&image->entries);
+}
+
+void kernel_def_clear(struct kernel_def *kernel)
+{
+    free(kernel->name);
+    free(kernel->source.where);
+    VEC_EACH(fragment, &kernel->fragments)
+        free(*fragment);
+    VEC_FREE(&kernel->fragments);
+    VEC_EACH(symbol, &kernel->symbols) {
+        free(symbol->name);
+        free(symbol->value);
+    }
+    VEC_FREE(&kernel->symbols);
+    VEC_EACH(symbol, &kernel->leaves_out) {
+        free(symbol->name);
+        free(symbol->value);
+    }
+    VEC_FREE(&kernel->leaves_out);
+    free(kernel->compression);
+    free(kernel->initramfs);
+}
+
+static void index_free(struct site_index *index)
+{
+    for (int key = 0; index && key < KEYS; key++)
+        free(index->by[key].items);
+    free(index);
+}
+
+void site_free(struct site *site)
+{
+    if (!site)
+        return;
+    VEC_EACH(interface, &site->server.interfaces)
+        free(*interface);
+    VEC_FREE(&site->server.interfaces);
+    free(site->server.state_dir);
+    free(site->server.cache_dir);
+    free(site->server.loader_dir);
+    VEC_EACH(subnet, &site->subnets)
+        subnet_clear(subnet);
+    VEC_FREE(&site->subnets);
+    VEC_EACH(profile, &site->profiles)
+        profile_clear(profile);
+    VEC_FREE(&site->profiles);
+    VEC_EACH(node, &site->nodes)
+        node_clear(node);
+    VEC_FREE(&site->nodes);
+    VEC_EACH(image, &site->images)
+        image_def_clear(image);
+    VEC_FREE(&site->images);
+    VEC_EACH(kernel, &site->kernels)
+        kernel_def_clear(kernel);
+    VEC_FREE(&site->kernels);
+    VEC_EACH(file, &site->files)
+        free(*file);
+    VEC_FREE(&site->files);
+    index_free(site->index);
+    free(site);
+}
+
+static int compare_name(const struct node *a, const struct node *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+static int compare_mac(const struct node *a, const struct node *b)
+{
+    return memcmp(a->mac.b, b->mac.b, sizeof(a->mac.b));
+}
+
+static int compare_ip(const struct node *a, const struct node *b)
+{
+    return (a->ip > b->ip) - (a->ip < b->ip);
+}
+
+static int compare_uuid(const struct node *a, const struct node *b)
+{
+    return memcmp(a->uuid, b->uuid, sizeof(a->uuid));
+}
+
+static const struct {
+    const char *what;
+    int (*compare)(const struct node *a, const struct node *b);
+} keys[KEYS] = {
+    [BY_NAME] = {"name", compare_name},
+    [BY_MAC] = {"MAC address", compare_mac},
+    [BY_IP] = {"address", compare_ip},
+    [BY_UUID] = {"UUID", compare_uuid},
+};
+
+static bool has_key(const struct node *node, enum key key)
+{
+    return key == BY_IP     ? node->ip != 0
+           : key == BY_MAC  ? mac_is_unicast(&node->mac) /* not so when what was written is none */
+           : key == BY_UUID ? node->has_uuid
+                            : true;
+}
+
+/* qsort_r: by the key, and the order of definition among equals (nodes stand in one array). */
+static int compare_nodes(const void *a, const void *b, void *key)
+{
+    const struct node *x = *(const struct node *const *)a, *y = *(const struct node *const *)b;
+    int order = keys[*(enum key *)key].compare(x, y);
+    return order ? order : (x > y) - (x < y);
+}
+
+static int fill_table(struct site *site, enum key key, struct diags *diags)
+{
+    struct table *table = &site->index->by[key];
+    int r = 0;
+    table->items = xcalloc(site->nodes.n, sizeof(*table->items));
+    VEC_EACH(node, &site->nodes)
+        if (has_key(node, key))
+            table->items[table->n++] = node;
+    qsort_r(table->items, table->n, sizeof(*table->items), compare_nodes, &key);
+    for (size_t i = 1; i < table->n; i++) {
+        const struct node *a = table->items[i - 1], *b = table->items[i];
+        if (keys[key].compare(a, b) != 0)
+            continue;
+        diag_error(diags, &b->pos, "node %s has the same %s as node %s (%s:%u); give it one of its own",
+                   b->name, keys[key].what, a->name, a->pos.file ? a->pos.file : "?", a->pos.line);
+        r = -EEXIST;
+    }
+    return r;
+}
+
+int site_index(struct site *site, struct diags *diags)
+{
+    int r = 0;
+    index_free(site->index);
+    site->index = xcalloc(1, sizeof(*site->index));
+    for (enum key key = 0; key < KEYS; key++)
+        if (fill_table(site, key, diags) < 0)
+            r = -EEXIST;
+    return r;
+}
+
+static const struct node *find(const struct site *site, enum key key, const struct node *like)
+{
+    const struct table *table = &site->index->by[key];
+    size_t low = 0, high = table->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = keys[key].compare(table->items[middle], like);
+        if (order == 0)
+            return table->items[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct node *site_node_by_name(const struct site *site, const char *name)
+{
+    return find(site, BY_NAME, &(struct node){.name = (char *)(uintptr_t)name});
+}
+
+const struct node *site_node_by_mac(const struct site *site, const struct mac *mac)
+{
+    return find(site, BY_MAC, &(struct node){.mac = *mac});
+}
+
+const struct node *site_node_by_ip(const struct site *site, ipv4_t ip)
+{
+    return find(site, BY_IP, &(struct node){.ip = ip});
+}
+
+const struct node *site_node_by_uuid(const struct site *site, const uint8_t uuid[static 16])
+{
+    struct node like = {0};
+    memcpy(like.uuid, uuid, sizeof(like.uuid));
+    return find(site, BY_UUID, &like);
+}
+
+const struct profile *site_profile(const struct site *site, const char *name)
+{
+    VEC_EACH(profile, &site->profiles)
+        if (str_eq(profile->name, name))
+            return profile;
+    return NULL;
+}
+
+const struct image_def *site_image(const struct site *site, const char *name)
+{
+    VEC_EACH(image, &site->images)
+        if (str_eq(image->name, name))
+            return image;
+    return NULL;
+}
+
+const struct kernel_def *site_kernel(const struct site *site, const char *name)
+{
+    VEC_EACH(kernel, &site->kernels)
+        if (str_eq(kernel->name, name))
+            return kernel;
+    return NULL;
+}
+
+const struct subnet *site_subnet_of(const struct site *site, ipv4_t address)
+{
+    VEC_EACH(subnet, &site->subnets)
+        if (prefix_contains(&subnet->prefix, address))
+            return subnet;
+    return NULL;
+}

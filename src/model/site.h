@@ -1,0 +1,67 @@
+/* The site: all definitions together, checked as a whole and then never changed. What a generation is made
+ * of. */
+#pragma once
+
+#include "model/image.h"
+#include "model/kernel.h"
+#include "model/node.h"
+#include "model/profile.h"
+#include "model/subnet.h"
+
+/* H7 and the ports: settings of the server itself. */
+struct server_settings {
+    VEC(char *) interfaces;    /* where it serves; empty: every interface that has an address in a subnet */
+    uint16_t dhcp_port;        /* 67 */
+    uint16_t tftp_port;        /* 69 */
+    uint16_t http_port;        /* 8069 */
+    uint32_t tftp_per_source;  /* H7: transfers at once from one address; 11 */
+    uint32_t tftp_cps;         /* H7: new transfers per second before a pause; 0: no limit (the default) */
+    uint32_t tftp_pause_s;     /* H7: the pause then, seconds; 2 */
+    uint16_t tftp_max_blksize; /* the largest block size granted; 1468 */
+    uint16_t tftp_max_window;  /* the largest window granted; 64 */
+    bool router_advert;        /* P14: answer iPXE's router solicitation; true */
+    char *state_dir;           /* store, artifacts and generations; /var/lib/rambox */
+    char *cache_dir;           /* fetched inputs and builds; /var/cache/rambox */
+    char *loader_dir;          /* where pxelinux.0 and ldlinux.c32 are; NULL: the distribution's places */
+};
+
+struct site_index; /* sorted look-up tables; made by site_index() */
+
+struct site {
+    struct server_settings server;
+    VEC(struct subnet) subnets;
+    VEC(struct profile) profiles;
+    VEC(struct node) nodes;
+    VEC(struct image_def) images; /* the user's and the built-in ones */
+    VEC(struct kernel_def) kernels;
+    VEC(char *) files; /* names that `pos.file` of all the above point to */
+    struct site_index *index;
+};
+
+struct site *site_new(void); /* with the defaults above */
+void site_free(struct site *site);
+DEFINE_CLEANUP(struct site *, site_free);
+
+/* Builds the look-up tables, once all nodes are in. When two nodes share a name, a MAC, an address or a UUID,
+ * reports it at the later one, naming the place of the earlier, and returns -EEXIST. */
+int site_index(struct site *site, struct diags *diags);
+
+/* By the tables, O(log n); NULL when there is none. */
+const struct node *site_node_by_name(const struct site *site, const char *name);
+const struct node *site_node_by_mac(const struct site *site, const struct mac *mac);
+const struct node *site_node_by_ip(const struct site *site, ipv4_t ip);
+const struct node *site_node_by_uuid(const struct site *site, const uint8_t uuid[static 16]);
+
+const struct profile *site_profile(const struct site *site, const char *name);
+const struct image_def *site_image(const struct site *site, const char *name);
+const struct kernel_def *site_kernel(const struct site *site, const char *name);
+/* The subnet whose prefix holds the address (prefixes do not overlap); NULL when there is none. */
+const struct subnet *site_subnet_of(const struct site *site, ipv4_t address);
+
+/* Destructors of the parts, for parsers that build one of them. They free what the value owns, not the value.
+ */
+void node_clear(struct node *node);
+void subnet_clear(struct subnet *subnet);
+void profile_clear(struct profile *profile);
+void image_def_clear(struct image_def *image);
+void kernel_def_clear(struct kernel_def *kernel);

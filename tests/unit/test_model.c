@@ -1,0 +1,180 @@
+/* The model: look-ups of a site, counted generations, and the names under which artifacts are fetched. */
+#include "test.h"
+
+#include "base/str.h"
+#include "model/generation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct node *add_node(struct site *site, const char *name, uint8_t last, ipv4_t ip)
+{
+    struct node *node = VEC_ADD(&site->nodes);
+    *node = (struct node){.name = xstrdup(name),
+                          .mac = {{0x52, 0x54, 0, 0, 0, last}},
+                          .ip = ip,
+                          .profile = xstrdup("default"),
+                          .pos = {.file = "nodes.d/n.yaml", .line = last, .column = 1}};
+    return node;
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    CLEANUP(site_free) struct site *site = site_new();
+    assert_int_equal(site->server.dhcp_port, 67);
+    assert_int_equal(site->server.tftp_port, 69);
+    assert_int_equal(site->server.tftp_per_source, 11); /* H7 */
+    assert_int_equal(site->server.tftp_cps, 0);         /* H7: off by default */
+    assert_int_equal(site->server.tftp_pause_s, 2);     /* H7 */
+    assert_true(site->server.router_advert);            /* P14 */
+    assert_string_equal(site->server.state_dir, "/var/lib/rambox");
+}
+
+static void test_index(void **state)
+{
+    static const uint8_t uuid[16] = {1, 2, 3}, other[16] = {3, 2, 1};
+    (void)state;
+    CLEANUP(site_free) struct site *site = site_new();
+    cleanup_diags struct diags diags = {0};
+    char name[8];
+    for (unsigned i = 200; i > 0; i--) {
+        snprintf(name, sizeof(name), "n%u", i);
+        struct node *node = add_node(site, name, (uint8_t)i, i % 2 ? 0xc0a80700 + i : 0);
+        if (i == 77) {
+            node->has_uuid = true;
+            memcpy(node->uuid, uuid, sizeof(uuid));
+        }
+    }
+    assert_int_equal(site_index(site, &diags), 0);
+    for (unsigned i = 1; i <= 200; i++) {
+        snprintf(name, sizeof(name), "n%u", i);
+        const struct node *node = site_node_by_name(site, name);
+        assert_non_null(node);
+        assert_string_equal(node->name, name);
+        assert_ptr_equal(node, site_node_by_mac(site, &node->mac));
+        if (i % 2)
+            assert_ptr_equal(node, site_node_by_ip(site, 0xc0a80700 + i));
+        else
+            assert_null(site_node_by_ip(site, 0xc0a80700 + i));
+    }
+    assert_null(site_node_by_name(site, "n201"));
+    assert_null(site_node_by_name(site, "n"));
+    assert_null(site_node_by_ip(site, 0)); /* nodes without an address are not found by none */
+    assert_null(site_node_by_mac(site, &(struct mac){{0x52, 0x54, 0, 0, 1, 1}}));
+    assert_string_equal(site_node_by_uuid(site, uuid)->name, "n77");
+    assert_null(site_node_by_uuid(site, other));
+}
+
+static void test_empty_index(void **state)
+{
+    (void)state;
+    CLEANUP(site_free) struct site *site = site_new();
+    cleanup_diags struct diags diags = {0};
+    assert_int_equal(site_index(site, &diags), 0);
+    assert_null(site_node_by_name(site, "n1"));
+    assert_null(site_profile(site, "default"));
+}
+
+static void test_duplicates(void **state)
+{
+    (void)state;
+    CLEANUP(site_free) struct site *site = site_new();
+    cleanup_diags struct diags diags = {0};
+    add_node(site, "n1", 1, 0xc0a80701);
+    add_node(site, "n2", 2, 0xc0a80702);
+    struct node *n3 = add_node(site, "n1", 3, 0xc0a80701);
+    n3->mac.b[5] = 2;
+    assert_int_equal(site_index(site, &diags), -EEXIST);
+    assert_int_equal(diags.errors, 3);
+    assert_string_equal(diags.list.items[0].text,
+                        "node n1 has the same name as node n1 (nodes.d/n.yaml:1); give it one of its own");
+    assert_string_equal(
+        diags.list.items[1].text,
+        "node n1 has the same MAC address as node n2 (nodes.d/n.yaml:2); give it one of its own");
+    assert_string_equal(diags.list.items[2].text,
+                        "node n1 has the same address as node n1 (nodes.d/n.yaml:1); give it one of its own");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(diags.list.items[i].line, 3); /* at the later one */
+}
+
+static void test_subnet_of(void **state)
+{
+    (void)state;
+    CLEANUP(site_free) struct site *site = site_new();
+    *VEC_ADD(&site->subnets) = (struct subnet){.name = xstrdup("a"), .prefix = {0xc0a80700, 24}};
+    *VEC_ADD(&site->subnets) = (struct subnet){.name = xstrdup("b"), .prefix = {0x0a000000, 8}};
+    assert_string_equal(site_subnet_of(site, 0xc0a807ff)->name, "a");
+    assert_string_equal(site_subnet_of(site, 0x0a123456)->name, "b");
+    assert_null(site_subnet_of(site, 0xc0a80800));
+}
+
+static void test_generation(void **state)
+{
+    (void)state;
+    struct digest digest = {{7}};
+    struct generation *g = generation_new(12, 1700000000, site_new());
+    *VEC_ADD(&g->artifacts) =
+        (struct generation_artifact){ARTIFACT_IMAGE, xstrdup("smallest"), digest, 700000};
+    struct generation *second = generation_ref(g);
+    generation_unref(g); /* the other reference keeps it */
+    const struct generation_artifact *artifact = generation_artifact(second, ARTIFACT_IMAGE, "smallest");
+    assert_int_equal(artifact->size, 700000);
+    assert_null(generation_artifact(second, ARTIFACT_KERNEL, "smallest"));
+    assert_null(generation_artifact(second, ARTIFACT_IMAGE, "web"));
+    generation_unref(second);
+    generation_unref(NULL);
+}
+
+static void test_artifact_path(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "g",
+        "g1",
+        "g1/",
+        "g1/kernel",
+        "g1/kernel/",
+        "g1/kernel/a/b",
+        "g1/kern/a",
+        "g0/kernel/a",
+        "g01x/image/a",
+        "12/kernel/a",
+        "g-1/kernel/a",
+        "g1/kernel/../a",
+        "g1/kernelx/a",
+        "g99999999999/kernel/a",
+        "g4294967296/kernel/a",
+        "/g1/kernel/a",
+        "g1//kernel/a",
+        "G1/kernel/a",
+    };
+    unsigned generation = 0;
+    enum artifact_kind kind = ARTIFACT_KERNEL;
+    const char *name = NULL;
+    char buf[ARTIFACT_PATH_MAX];
+    (void)state;
+    for (int k = ARTIFACT_KERNEL; k <= ARTIFACT_IMAGE; k++) {
+        artifact_path_format(4294967295u, (enum artifact_kind)k, "smallest", buf);
+        assert_string_equal(buf, k == ARTIFACT_KERNEL ? "g4294967295/kernel/smallest"
+                                                      : "g4294967295/image/smallest");
+        assert_int_equal(artifact_path_parse(buf, &generation, &kind, &name), 0);
+        assert_true(generation == 4294967295u);
+        assert_int_equal(kind, k);
+        assert_string_equal(name, "smallest");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(artifact_path_parse(bad[i], &generation, &kind, &name), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_index),
+        cmocka_unit_test(test_empty_index),   cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_subnet_of),     cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_artifact_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
