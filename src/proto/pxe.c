@@ -1,0 +1,147 @@
+/* PXE in DHCP; the contract is in proto/pxe.h. */
+#include "proto/pxe.h"
+#include "base/cleanup.h"
+
+const char *pxe_arch_name(unsigned arch)
+{
+    static const struct {
+        unsigned arch;
+        const char *name;
+    } names[] = {
+        {PXE_ARCH_BIOS, "BIOS"},
+        {PXE_ARCH_EFI_IA32, "UEFI IA32"},
+        {PXE_ARCH_EFI_BC, "UEFI x64 (byte code)"},
+        {PXE_ARCH_EFI_X64, "UEFI x64"},
+        {PXE_ARCH_EFI_ARM32, "UEFI arm32"},
+        {PXE_ARCH_EFI_ARM64, "UEFI arm64"},
+        {PXE_ARCH_EFI_IA32_HTTP, "UEFI IA32 HTTP"},
+        {PXE_ARCH_EFI_X64_HTTP, "UEFI x64 HTTP"},
+        {PXE_ARCH_EFI_ARM64_HTTP, "UEFI arm64 HTTP"},
+        {PXE_ARCH_BIOS_HTTP, "BIOS HTTP"},
+        {PXE_ARCH_RASPBERRY_PI, "Raspberry Pi"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (names[i].arch == arch)
+            return names[i].name;
+    return NULL;
+}
+
+static void read_archs(const struct dhcp_packet *p, struct pxe_client *c)
+{
+    struct reader r = dhcp_option(p, DHCP_CLIENT_ARCH);
+    if (r.failed || r.left % 2 != 0)
+        return;
+    while (r.left && c->archs_n < PXE_ARCHS_MAX)
+        c->archs[c->archs_n++] = reader_u16(&r);
+}
+
+static void read_uuid(const struct dhcp_packet *p, struct pxe_client *c)
+{
+    struct reader r = dhcp_option(p, DHCP_CLIENT_UUID);
+    static const uint8_t zero[16];
+    if (r.failed || r.left != 17 || reader_u8(&r) != 0)
+        return;
+    memcpy(c->uuid, r.p, sizeof(c->uuid));
+    c->has_uuid = memcmp(c->uuid, zero, sizeof(zero)) != 0;
+}
+
+/* Option 175 holds sub-options of the same form as options (iPXE's `encapsulated options`). */
+static void read_ipxe(const struct dhcp_packet *p, struct pxe_client *c)
+{
+    struct reader r = dhcp_option(p, DHCP_IPXE);
+    if (r.failed)
+        return;
+    c->ipxe = true;
+    while (r.left) {
+        uint8_t code = reader_u8(&r);
+        if (code == DHCP_PAD)
+            continue;
+        if (code == DHCP_END)
+            return;
+        struct reader value = reader_sub(&r, reader_u8(&r));
+        if (r.failed)
+            return;
+        bool on = false;
+        while (value.left)
+            on |= reader_u8(&value) != 0;
+        if (on)
+            c->ipxe_features[code / 8] |= (uint8_t)(1 << code % 8);
+    }
+}
+
+/* RFC 3004 has a list of length-prefixed classes; iPXE and many others send the bare text. */
+static bool user_class_is(const struct dhcp_packet *p, const char *name)
+{
+    struct reader r = dhcp_option(p, DHCP_USER_CLASS);
+    size_t n = strlen(name);
+    if (r.failed)
+        return false;
+    if (r.left == n && memcmp(r.p, name, n) == 0)
+        return true;
+    while (r.left) {
+        struct reader one = reader_sub(&r, reader_u8(&r));
+        if (r.failed)
+            return false;
+        if (one.left == n && memcmp(one.p, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+void pxe_client_of(const struct dhcp_packet *p, struct pxe_client *ret_client)
+{
+    struct pxe_client *c = ret_client;
+    *c = (struct pxe_client){
+        .class = dhcp_begins(p, DHCP_VENDOR_CLASS, "PXEClient")    ? PXE_CLIENT
+                 : dhcp_begins(p, DHCP_VENDOR_CLASS, "HTTPClient") ? PXE_HTTP_CLIENT
+                                                                   : PXE_NONE,
+        .ipxe = user_class_is(p, "iPXE"),
+    };
+    read_archs(p, c);
+    read_uuid(p, c);
+    read_ipxe(p, c);
+}
+
+void pxe_uuid_swap(uint8_t uuid[static 16])
+{
+    static const uint8_t order[8] = {3, 2, 1, 0, 5, 4, 7, 6};
+    uint8_t swapped[8];
+    for (size_t i = 0; i < sizeof(order); i++)
+        swapped[i] = uuid[order[i]];
+    memcpy(uuid, swapped, sizeof(swapped));
+}
+
+size_t pxe_vendor_encode(const struct pxe_vendor *v, uint8_t buf[static PXE_VENDOR_MAX])
+{
+    const struct {
+        unsigned field;
+        uint8_t code, size;
+        uint32_t value;
+    } list[] = {
+        {PXE_MTFTP_IP, 1, 4, v->mtftp_ip},
+        {PXE_MTFTP_CPORT, 2, 2, v->cport},
+        {PXE_MTFTP_SPORT, 3, 2, v->sport},
+        {PXE_MTFTP_TIMEOUT, 4, 1, v->timeout},
+        {PXE_MTFTP_DELAY, 5, 1, v->delay},
+        {PXE_DISCOVERY_CONTROL, 6, 1, v->discovery_control},
+        {PXE_DISCOVERY_MCAST, 7, 4, v->discovery_mcast},
+    };
+    struct writer w = writer_of(buf, PXE_VENDOR_MAX);
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+        if (!(v->fields & list[i].field))
+            continue;
+        writer_u8(&w, list[i].code);
+        writer_u8(&w, list[i].size);
+        for (int shift = 8 * (list[i].size - 1); shift >= 0; shift -= 8)
+            writer_u8(&w, (uint8_t)(list[i].value >> shift));
+    }
+    writer_u8(&w, DHCP_END);
+    return w.used;
+}
+
+size_t pxe_ipxe_encode(uint8_t buf[static PXE_IPXE_MAX])
+{
+    static const uint8_t no_pxedhcp[] = {176, 1, 1};
+    memcpy(buf, no_pxedhcp, sizeof(no_pxedhcp));
+    return sizeof(no_pxedhcp);
+}

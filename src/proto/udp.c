@@ -1,0 +1,63 @@
+/* See proto/udp.h. */
+#include "proto/udp.h"
+
+enum { PROTOCOL_UDP = 17, TTL = 64 };
+
+uint32_t checksum_add(uint32_t sum, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    for (; size > 1; p += 2, size -= 2) {
+        sum += (uint32_t)(p[0] << 8 | p[1]);
+        sum = (sum & 0xffff) + (sum >> 16); /* so that it never overflows, however long the data is */
+    }
+    return size ? sum + (uint32_t)(p[0] << 8) : sum;
+}
+
+uint16_t checksum_end(uint32_t sum)
+{
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
+/* RFC 768: over a pseudo header, the UDP header and the payload; a sum of 0 is sent as all ones. */
+static uint16_t udp_checksum(const struct udp4 *udp, const void *payload, size_t size)
+{
+    uint8_t pseudo[12 + 8];
+    struct writer w = writer_of(pseudo, sizeof(pseudo));
+    writer_u32(&w, udp->source);
+    writer_u32(&w, udp->destination);
+    writer_u16(&w, PROTOCOL_UDP);
+    writer_u16(&w, (uint16_t)(size + 8));
+    writer_u16(&w, udp->source_port);
+    writer_u16(&w, udp->destination_port);
+    writer_u16(&w, (uint16_t)(size + 8));
+    writer_u16(&w, 0);
+    uint16_t sum = checksum_end(checksum_add(checksum_add(0, pseudo, sizeof(pseudo)), payload, size));
+    return sum ? sum : 0xffff;
+}
+
+void udp4_write_headers(struct writer *w, const struct udp4 *udp, const void *payload, size_t size)
+{
+    if (size > UINT16_MAX - UDP4_HEADERS_SIZE || writer_left(w) < UDP4_HEADERS_SIZE) {
+        w->failed = true;
+        return;
+    }
+    size_t start = w->used;
+    writer_u16(w, 0x4500); /* version 4, five words of header, no service class */
+    writer_u16(w, (uint16_t)(size + UDP4_HEADERS_SIZE));
+    writer_u32(w, 0x00004000); /* no identification, because it is never cut up: DF (RFC 6864 §4.1) */
+    writer_u16(w, TTL << 8 | PROTOCOL_UDP);
+    writer_u16(w, 0);
+    writer_u32(w, udp->source);
+    writer_u32(w, udp->destination);
+    if (w->failed)
+        return;
+    uint16_t sum = checksum_end(checksum_add(0, w->base + start, 20));
+    w->base[start + 10] = (uint8_t)(sum >> 8);
+    w->base[start + 11] = (uint8_t)sum;
+    writer_u16(w, udp->source_port);
+    writer_u16(w, udp->destination_port);
+    writer_u16(w, (uint16_t)(size + 8));
+    writer_u16(w, udp_checksum(udp, payload, size));
+}
