@@ -1,0 +1,303 @@
+/* The checks that need the whole site: names that refer to nothing, duplicates, and how addresses lie to each
+ * other. Each says what is wrong at the very value. */
+#include "base/file.h"
+#include "base/str.h"
+#include "config/documents.h"
+
+#include <errno.h>
+
+enum {
+    POOL_MAX = 1 << 20,       /* addresses; the server remembers every one it ever gave out */
+    COMMAND_LINE_SIZE = 2048, /* of the kernel on x86, with its NUL */
+    COMMAND_LINE_OURS = 540,  /* what rambox and the loader put there at most, with names of 63 characters:
+                                 ip=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
+};
+
+struct check {
+    struct mapper *m;
+    struct site *site;
+    const char *dir, *share_dir; /* where kernel fragments are; share_dir may be NULL */
+    bool subnets_known;          /* all prefixes are right, so that an address outside them is a mistake */
+    int r;
+};
+
+struct fragment_names {
+    VEC(char *) list;
+};
+
+/* The place of one value of an object. */
+static struct pos at(const struct check *c, const struct pos *owner, const char *key, size_t index)
+{
+    return marks_find(c->m->marks, owner, key, index);
+}
+
+#define FAIL(c, where, ...) ((c)->r = map_error((c)->m, where, __VA_ARGS__))
+
+/* References. */
+
+/* A list of the names of `items`, each of which has a member `name`. */
+#define COLLECT(names, items)                                                                                \
+    do {                                                                                                     \
+        VEC_EACH(item_, items)                                                                               \
+            VEC_PUSH(names, item_->name);                                                                    \
+        VEC_PUSH(names, NULL);                                                                               \
+    } while (0)
+
+enum ref { REF_PROFILE, REF_IMAGE, REF_KERNEL };
+
+static bool exists(const struct site *site, enum ref ref, const char *name)
+{
+    return ref == REF_PROFILE ? site_profile(site, name) != NULL
+           : ref == REF_IMAGE ? site_image(site, name) != NULL
+                              : site_kernel(site, name) != NULL;
+}
+
+/* An optional name must be that of something. */
+static void check_ref(struct check *c, enum ref ref, const char *name, const struct pos *owner,
+                      const char *key)
+{
+    static const char *const nouns[] = {"profile", "image", "kernel"};
+    if (!name || exists(c->site, ref, name))
+        return;
+    VEC(const char *) names = {0};
+    if (ref == REF_PROFILE)
+        COLLECT(&names, &c->site->profiles);
+    else if (ref == REF_IMAGE)
+        COLLECT(&names, &c->site->images);
+    else
+        COLLECT(&names, &c->site->kernels);
+    const char *nearest = nearest_word(name, names.items);
+    struct pos pos = at(c, owner, key, 0);
+    if (nearest)
+        FAIL(c, &pos, "no %s is named \"%s\"; did you mean \"%s\"?", nouns[ref], name, nearest);
+    else
+        FAIL(c, &pos, "no %s is named \"%s\"", nouns[ref], name);
+    VEC_FREE(&names);
+}
+
+static void check_profile(struct check *c, const struct profile *profile)
+{
+    check_ref(c, REF_KERNEL, profile->kernel, &profile->pos, "kernel");
+    check_ref(c, REF_IMAGE, profile->image, &profile->pos, "image");
+    const struct kernel_def *kernel = profile->kernel ? site_kernel(c->site, profile->kernel) : NULL;
+    if (!kernel)
+        return;
+    if (!kernel->initramfs && !profile->image)
+        FAIL(c, &profile->pos, "profile %s has no \"image\", and its kernel %s has none built in; add one",
+             profile->name, kernel->name);
+    if (kernel->initramfs && profile->image) {
+        struct pos pos = at(c, &profile->pos, "image", 0);
+        FAIL(c, &pos,
+             "kernel %s has the image %s built in; take \"image\" out of profile %s, or another kernel",
+             kernel->name, kernel->initramfs, profile->name);
+    }
+}
+
+/* Kernels. */
+
+/* Adds the names of a folder's fragments; the strings are the caller's. A folder that is not there has none.
+ */
+static void add_fragment_names(const char *dir, const char *folder, struct fragment_names *names)
+{
+    cleanup_free char *path = xasprintf("%s/%s", dir, folder);
+    char **files = NULL;
+    if (dir_names(path, ".config", &files) < 0)
+        return;
+    for (char **file = files; *file; file++)
+        VEC_PUSH(&names->list, xstrndup(*file, strlen(*file) - strlen(".config")));
+    names_free(files);
+}
+
+static void check_fragment(struct check *c, const struct kernel_def *kernel, size_t index)
+{
+    const char *name = kernel->fragments.items[index];
+    cleanup_free char *own = xasprintf("%s/kernels/%s.config", c->dir, name);
+    cleanup_free char *shared = xasprintf("%s/fragments/%s.config", c->share_dir, name);
+    if (file_exists(own) || file_exists(shared))
+        return;
+    struct fragment_names names = {0};
+    add_fragment_names(c->dir, "kernels", &names);
+    add_fragment_names(c->share_dir, "fragments", &names);
+    VEC_PUSH(&names.list, NULL);
+    const char *nearest = nearest_word(name, (const char *const *)names.list.items);
+    struct pos pos = at(c, &kernel->pos, "fragments", index);
+    if (nearest)
+        FAIL(c, &pos, "no kernel fragment is named \"%s\"; did you mean \"%s\"?", name, nearest);
+    else
+        FAIL(c, &pos, "no kernel fragment is named \"%s\"; yours would be kernels/%s.config", name, name);
+    VEC_EACH(it, &names.list)
+        free(*it);
+    VEC_FREE(&names.list);
+}
+
+static void check_kernel(struct check *c, const struct kernel_def *kernel)
+{
+    check_ref(c, REF_IMAGE, kernel->initramfs, &kernel->pos, "initramfs");
+    for (size_t i = 0; c->share_dir && i < kernel->fragments.n; i++)
+        check_fragment(c, kernel, i);
+}
+
+/* Subnets. */
+
+static bool is_host_address(const struct ipv4_prefix *prefix, ipv4_t address)
+{
+    return prefix_contains(prefix, address) && address != prefix->address &&
+           address != prefix_broadcast(prefix);
+}
+
+static void check_router(struct check *c, const struct subnet *subnet)
+{
+    char text[PREFIX_TEXT_MAX], address[IPV4_TEXT_MAX];
+    if (!subnet->router || is_host_address(&subnet->prefix, subnet->router))
+        return;
+    struct pos pos = at(c, &subnet->pos, "router", 0);
+    FAIL(c, &pos, "the router %s is no host address of %s", ipv4_format(subnet->router, address),
+         prefix_format(&subnet->prefix, text));
+}
+
+static void check_pool(struct check *c, const struct subnet *subnet, size_t index)
+{
+    const struct pool *pool = &subnet->pools.items[index];
+    struct pos pos = at(c, &subnet->pos, "pools", index);
+    char first[IPV4_TEXT_MAX], last[IPV4_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
+    ipv4_format(pool->first, first);
+    ipv4_format(pool->last, last);
+    prefix_format(&subnet->prefix, prefix);
+    if (!prefix_contains(&subnet->prefix, pool->first) || !prefix_contains(&subnet->prefix, pool->last))
+        FAIL(c, &pos, "the pool %s-%s is not inside the prefix %s of subnet %s", first, last, prefix,
+             subnet->name);
+    else if (!is_host_address(&subnet->prefix, pool->first) || !is_host_address(&subnet->prefix, pool->last))
+        FAIL(c, &pos, "the pool %s-%s holds the network's or the broadcast address of %s", first, last,
+             prefix);
+    else if (subnet->router >= pool->first && subnet->router <= pool->last)
+        FAIL(c, &pos, "the pool %s-%s holds the router; it would be given to a node", first, last);
+    else if (pool->last - pool->first >= POOL_MAX)
+        FAIL(c, &pos, "the pool %s-%s has more than %d addresses", first, last, POOL_MAX);
+    for (size_t i = 0; i < index; i++) {
+        const struct pool *other = &subnet->pools.items[i];
+        struct pos other_pos = at(c, &subnet->pos, "pools", i);
+        if (pool->first <= other->last && other->first <= pool->last)
+            FAIL(c, &pos, "the pool %s-%s overlaps the one in line %u", first, last, other_pos.line);
+    }
+}
+
+static void check_leases(struct check *c, const struct subnet *subnet)
+{
+    struct pos pos = at(c, &subnet->pos, "max_lease", 0);
+    if (subnet->max_lease_s < subnet->lease_s)
+        FAIL(c, &pos, "max_lease (%u s) is shorter than lease (%u s)", subnet->max_lease_s, subnet->lease_s);
+}
+
+static void check_unknown(struct check *c, const struct subnet *subnet)
+{
+    struct pos pos = at(c, &subnet->pos, "unknown", 0);
+    check_ref(c, REF_PROFILE, subnet->unknown_profile, &subnet->pos, "unknown_profile");
+    if (subnet->unknown != UNKNOWN_ALLOW)
+        return;
+    if (subnet->pools.n == 0)
+        FAIL(c, &pos, "unknown: allow needs \"pools\": unknown machines get their addresses from there");
+    if (!subnet->unknown_profile)
+        FAIL(c, &pos, "unknown: allow needs \"unknown_profile\": what unknown machines boot");
+}
+
+static void check_overlap(struct check *c, const struct subnet *subnet, const struct subnet *earlier)
+{
+    char a[PREFIX_TEXT_MAX], b[PREFIX_TEXT_MAX];
+    if (!prefix_contains(&subnet->prefix, earlier->prefix.address) &&
+        !prefix_contains(&earlier->prefix, subnet->prefix.address))
+        return;
+    struct pos pos = at(c, &subnet->pos, "prefix", 0);
+    FAIL(c, &pos, "%s overlaps %s of subnet %s", prefix_format(&subnet->prefix, a),
+         prefix_format(&earlier->prefix, b), earlier->name);
+}
+
+static void check_subnet(struct check *c, const struct subnet *subnet)
+{
+    check_unknown(c, subnet);
+    check_leases(c, subnet);
+    if (subnet->prefix.length == 0) { /* its mistake was reported when it was read */
+        c->subnets_known = false;
+        return;
+    }
+    check_router(c, subnet);
+    for (size_t i = 0; i < subnet->pools.n; i++)
+        check_pool(c, subnet, i);
+    for (const struct subnet *earlier = c->site->subnets.items; earlier < subnet; earlier++)
+        if (earlier->prefix.length)
+            check_overlap(c, subnet, earlier);
+}
+
+/* Nodes. */
+
+static void check_node_ip(struct check *c, const struct node *node)
+{
+    struct pos pos = at(c, &node->pos, "ip", 0);
+    const struct subnet *subnet = site_subnet_of(c->site, node->ip);
+    char ip[IPV4_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
+    ipv4_format(node->ip, ip);
+    if (!subnet && c->subnets_known) {
+        cleanup_str struct str known = {0};
+        VEC_EACH(it, &c->site->subnets)
+            str_printf(&known, "%s%s %s", known.len ? ", " : "", it->name,
+                       prefix_format(&it->prefix, prefix));
+        FAIL(c, &pos, "%s is in no subnet; there is %s", ip, known.len ? str_text(&known) : "none");
+    }
+    if (!subnet)
+        return;
+    if (!is_host_address(&subnet->prefix, node->ip))
+        FAIL(c, &pos, "%s is the %s address of subnet %s", ip,
+             node->ip == subnet->prefix.address ? "network's" : "broadcast", subnet->name);
+    else if (node->ip == subnet->router)
+        FAIL(c, &pos, "%s is the router of subnet %s", ip, subnet->name);
+}
+
+static size_t length(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static void check_cmdline(struct check *c, const struct profile *profile, const struct node *node)
+{
+    size_t n = length(profile->cmdline) + length(profile->console) + length(profile->root) +
+               (node ? length(node->cmdline) : 0);
+    if (n + COMMAND_LINE_OURS < COMMAND_LINE_SIZE)
+        return;
+    struct pos pos =
+        node && node->cmdline ? at(c, &node->pos, "cmdline", 0) : at(c, &profile->pos, "cmdline", 0);
+    FAIL(c, &pos, "the kernel command line would have %zu characters of yours; with what rambox adds, %d fit",
+         n, COMMAND_LINE_SIZE - COMMAND_LINE_OURS - 1);
+}
+
+static void check_node(struct check *c, const struct node *node, bool any_pool)
+{
+    check_ref(c, REF_PROFILE, node->profile, &node->pos, "profile");
+    if (node->ip)
+        check_node_ip(c, node);
+    else if (!any_pool)
+        diag_warning(c->m->diags, &node->pos,
+                     "node %s has no \"ip\" and no subnet has a pool: it will get no address", node->name);
+    const struct profile *profile = site_profile(c->site, node->profile);
+    if (profile && node->cmdline)
+        check_cmdline(c, profile, node);
+}
+
+int check_site(struct mapper *m, struct site *site, const char *dir, const char *share_dir)
+{
+    struct check c = {.m = m, .site = site, .dir = dir, .share_dir = share_dir, .subnets_known = true};
+    bool any_pool = false;
+    VEC_EACH(kernel, &site->kernels)
+        check_kernel(&c, kernel);
+    VEC_EACH(profile, &site->profiles) {
+        check_profile(&c, profile);
+        check_cmdline(&c, profile, NULL);
+    }
+    VEC_EACH(subnet, &site->subnets) {
+        check_subnet(&c, subnet);
+        any_pool |= subnet->pools.n > 0;
+    }
+    VEC_EACH(node, &site->nodes)
+        check_node(&c, node, any_pool);
+    if (site_index(site, m->diags) < 0)
+        c.r = -EINVAL;
+    return c.r;
+}
