@@ -1,0 +1,67 @@
+/* See build/env.h. */
+#include "build/env.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/process.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/file.h>
+
+unsigned build_jobs(const struct build_env *env)
+{
+    cpu_set_t set;
+    if (env->jobs)
+        return env->jobs;
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+int build_lock(const struct build_env *env, const char *name)
+{
+    cleanup_free char *folder = xasprintf("%s/work", env->cache_dir);
+    cleanup_free char *path = xasprintf("%s/%s.lock", folder, name);
+    int r = dir_make(folder);
+    cleanup_close int fd = r < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return diag_errno(env->diags, r < 0 ? r : -errno, "cannot write to the cache folder %s",
+                          env->cache_dir);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return TAKE_FD(fd);
+    progress_say(env->progress, "%s: another rambox is building it; waiting", name);
+    while (flock(fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return diag_errno(env->diags, -errno, "cannot lock %s", path);
+    return TAKE_FD(fd);
+}
+
+int build_need(const struct build_env *env, const char *what, const struct build_tool *tools)
+{
+    cleanup_str struct str programs = {0}, packages = {0};
+    for (; tools->program; tools++) {
+        cleanup_free char *path = find_program(tools->program);
+        if (path)
+            continue;
+        str_printf(&programs, "%s%s", programs.len ? ", " : "", tools->program);
+        str_printf(&packages, " %s", tools->package);
+    }
+    if (programs.len == 0)
+        return 0;
+    diag_error(env->diags, NULL, "%s: not installed: %s; install with: apt-get install%s", what,
+               str_text(&programs), str_text(&packages));
+    return -ENOENT;
+}
+
+int build_hash_compiler(const struct build_env *env, const char *compiler, struct hash *hash)
+{
+    cleanup_free char *text = NULL;
+    int r = process_output((const char *const[]){compiler, "--version", NULL}, &text);
+    if (r < 0)
+        return diag_errno(env->diags, r, "cannot run the compiler %s", compiler);
+    hash_field(hash, compiler);
+    hash_field(hash, text);
+    return 0;
+}

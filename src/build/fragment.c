@@ -1,0 +1,189 @@
+/* See build/fragment.h. */
+#include "build/fragment.h"
+#include "base/file.h"
+
+#include <ctype.h>
+#include <errno.h>
+
+#define CONFIG_FILE_LIMIT (4u << 20)
+
+static void asked_clear(struct asked *asked)
+{
+    free(asked->name);
+    free(asked->value);
+    free(asked->file);
+}
+
+void fragments_free(struct fragments *f)
+{
+    VEC_EACH(it, &f->list)
+        asked_clear(it);
+    VEC_FREE(&f->list);
+}
+
+void config_values_free(struct config_values *c)
+{
+    VEC_EACH(it, &c->list)
+        asked_clear(it);
+    VEC_FREE(&c->list);
+}
+
+const struct asked *fragments_find(const struct fragments *f, const char *name)
+{
+    VEC_EACH(it, &f->list)
+        if (str_eq(it->name, name))
+            return it;
+    return NULL;
+}
+
+/* One line of a .config. 1: it names a symbol, and name and value are the caller's; 0: nothing in it;
+ * -EINVAL: neither. */
+static int parse_line(const char *line, char **ret_name, char **ret_value)
+{
+    static const char prefix[] = "CONFIG_";
+    static const char off[] = " is not set";
+    bool is_off = str_starts(line, "# CONFIG_") && str_ends(line, off);
+    if (!is_off && (line[0] == '#' || line[strspn(line, " \t\r")] == '\0'))
+        return 0;
+    const char *name = line + (is_off ? 2 : 0);
+    if (!str_starts(name, prefix))
+        return -EINVAL;
+    name += sizeof(prefix) - 1;
+    size_t length = 0;
+    while (isalnum((unsigned char)name[length]) || name[length] == '_')
+        length++;
+    if (length == 0 || (is_off ? !str_eq(name + length, off) : name[length] != '='))
+        return -EINVAL;
+    *ret_name = xstrndup(name, length);
+    *ret_value = xstrdup(is_off ? "n" : name + length + 1);
+    return 1;
+}
+
+/* Takes name and value. */
+static void ask(struct fragments *f, char *name, char *value, const struct pos *at, struct diags *diags)
+{
+    struct asked asked = {
+        .name = name, .value = value, .file = xstrdup(at->file), .line = at->line, .column = at->column};
+    struct asked *known = (struct asked *)(uintptr_t)fragments_find(f, name);
+    if (!known) {
+        VEC_PUSH(&f->list, asked);
+        return;
+    }
+    if (!str_eq(known->value, value))
+        diag_note(diags, at, "%s=%s replaces %s=%s of %s:%u", name, value, name, known->value, known->file,
+                  known->line);
+    asked_clear(known);
+    *known = asked;
+}
+
+int fragments_add_text(struct fragments *f, const char *file, const char *text, struct diags *diags)
+{
+    cleanup_free char *copy = xstrdup(text);
+    unsigned number = 1;
+    int result = 0;
+    for (char *line = copy; line; number++) {
+        char *end = strchr(line, '\n');
+        char *name, *value;
+        const struct pos at = {.file = file, .line = number, .column = 1};
+        if (end)
+            *end = '\0';
+        int r = parse_line(line, &name, &value);
+        if (r < 0)
+            result = diag_error(diags, &at,
+                                "\"%s\" is no configuration line; expected CONFIG_NAME=value or "
+                                "# CONFIG_NAME is not set",
+                                line);
+        if (r > 0)
+            ask(f, name, value, &at, diags);
+        line = end ? end + 1 : NULL;
+    }
+    return result;
+}
+
+int fragments_add_file(struct fragments *f, const char *path, struct diags *diags)
+{
+    cleanup_free char *text = NULL;
+    int r = file_read(path, CONFIG_FILE_LIMIT, &text, NULL);
+    if (r < 0)
+        return diag_errno(diags, r, "cannot read the fragment %s", path);
+    return fragments_add_text(f, path, text, diags);
+}
+
+/* y, n, m, a decimal or a hexadecimal number, or already in quotes. */
+static bool stands_as_it_is(const char *value)
+{
+    const char *digits = value + (value[0] == '-');
+    size_t length = strlen(digits);
+    if (length == 0)
+        return false;
+    if (str_eq(value, "y") || str_eq(value, "n") || str_eq(value, "m"))
+        return true;
+    if (value[0] == '"' && str_ends(value + 1, "\""))
+        return true;
+    if (str_starts(value, "0x") && length > 2)
+        return strspn(value + 2, "0123456789abcdefABCDEF") == length - 2;
+    return strspn(digits, "0123456789") == length;
+}
+
+static char *quoted(const char *value)
+{
+    struct str text = {0};
+    str_add(&text, "\"");
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            str_add(&text, "\\");
+        str_add_n(&text, c, 1);
+    }
+    str_add(&text, "\"");
+    return str_steal(&text);
+}
+
+void fragments_set(struct fragments *f, const char *name, const char *value, const struct pos *at,
+                   struct diags *diags)
+{
+    const struct pos nowhere = {.file = "symbols"};
+    ask(f, xstrdup(name), stands_as_it_is(value) ? xstrdup(value) : quoted(value),
+        at && at->file ? at : &nowhere, diags);
+}
+
+void fragments_write(const struct fragments *f, struct str *out)
+{
+    VEC_EACH(it, &f->list) {
+        if (str_eq(it->value, "n"))
+            str_printf(out, "# CONFIG_%s is not set\n", it->name);
+        else
+            str_printf(out, "CONFIG_%s=%s\n", it->name, it->value);
+    }
+}
+
+static int compare_asked(const void *a, const void *b)
+{
+    return strcmp(((const struct asked *)a)->name, ((const struct asked *)b)->name);
+}
+
+int config_values_read(const char *path, struct config_values *ret_values)
+{
+    cleanup_free char *text = NULL;
+    struct config_values values = {0};
+    char *save = NULL;
+    int r = file_read(path, CONFIG_FILE_LIMIT, &text, NULL);
+    if (r < 0)
+        return r;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        struct asked item = {0};
+        if (parse_line(line, &item.name, &item.value) > 0)
+            VEC_PUSH(&values.list, item);
+    }
+    if (values.list.n)
+        qsort(values.list.items, values.list.n, sizeof(struct asked), compare_asked);
+    *ret_values = values;
+    return 0;
+}
+
+const char *config_value(const struct config_values *c, const char *name)
+{
+    struct asked key = {.name = (char *)(uintptr_t)name};
+    const struct asked *found =
+        c->list.n ? bsearch(&key, c->list.items, c->list.n, sizeof(key), compare_asked) : NULL;
+    return found ? found->value : "n";
+}
