@@ -1,0 +1,512 @@
+/* See kernel/kernel.h. */
+#include "kernel/kernel.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "build/fetch.h"
+#include "build/kbuild.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <time.h>
+
+/* Raised whenever this file builds something else from the same inputs. */
+#define RECIPE "kernel 1"
+
+/* Steps of a whole build of the smallest kernel, for the first progress bar. */
+#define USUAL_STEPS 1450
+
+/* The compressions of a bzImage, and who does them. */
+static const struct {
+    const char *name, *symbol, *program, *package;
+} compressions[] = {
+    {"gzip", "KERNEL_GZIP", "gzip", "gzip"},     {"bzip2", "KERNEL_BZIP2", "bzip2", "bzip2"},
+    {"lzma", "KERNEL_LZMA", "lzma", "xz-utils"}, {"xz", "KERNEL_XZ", "xz", "xz-utils"},
+    {"lz4", "KERNEL_LZ4", "lz4c", "lz4"},        {"zstd", "KERNEL_ZSTD", "zstd", "zstd"},
+};
+
+/* Archives that the kernel can have inside, by how they begin. */
+static const struct {
+    const char *magic;
+    size_t size;
+    const char *suffix, *symbol;
+} archives[] = {
+    {"070701", 6, "", NULL},
+    {"\x1f\x8b", 2, ".gz", "RD_GZIP"},
+    {"\xfd"
+     "7zXZ",
+     5, ".xz", "RD_XZ"},
+    {"\x28\xb5\x2f\xfd", 4, ".zst", "RD_ZSTD"},
+    {"\x02\x21\x4c\x18", 4, ".lz4", "RD_LZ4"},
+};
+
+/* One build: what was found out on the way. Strings are owned. */
+struct work {
+    const struct kernel_def *def;
+    const struct build_env *env;
+    char *label; /* `kernel smallest` */
+    char *out;   /* build folder, kept */
+    char *log;
+    char *tree;
+    char *initramfs; /* the archive to embed, as Kbuild wants it named; NULL: none */
+    struct fragments fragments;
+    struct digest source; /* stands for the content of the tree */
+};
+
+static void work_clear(struct work *w)
+{
+    free(w->label);
+    free(w->out);
+    free(w->log);
+    free(w->tree);
+    free(w->initramfs);
+    fragments_free(&w->fragments);
+}
+#define cleanup_work __attribute__((cleanup(work_clear)))
+
+static struct work work_of(const struct kernel_def *def, const struct build_env *env)
+{
+    return (struct work){
+        .def = def,
+        .env = env,
+        .label = xasprintf("kernel %s", def->name),
+        .out = xasprintf("%s/work/kernel-%s", env->cache_dir, def->name),
+        .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, def->name),
+    };
+}
+
+/* ---- source ---- */
+
+static _Thread_local struct hash *tree_hash;
+
+static int hash_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    if (type == FTW_D && str_eq(path + where->base, ".git"))
+        return FTW_SKIP_SUBTREE;
+    if (type != FTW_F)
+        return FTW_CONTINUE;
+    hash_field(tree_hash, path);
+    hash_add(tree_hash, &st->st_size, sizeof(st->st_size));
+    hash_add(tree_hash, &st->st_mtim, sizeof(st->st_mtim));
+    return FTW_CONTINUE;
+}
+
+/* A tree of the user's is not read whole: names, sizes and times of its files stand for their content. */
+static int hash_tree(const char *path, struct digest *ret_digest)
+{
+    struct hash hash;
+    hash_init(&hash);
+    tree_hash = &hash;
+    int r = nftw(path, hash_entry, 32, FTW_PHYS | FTW_ACTIONRETVAL) < 0 ? -errno : 0;
+    tree_hash = NULL;
+    if (r == 0)
+        hash_end(&hash, ret_digest);
+    return r;
+}
+
+static bool is_url(const char *where)
+{
+    return str_starts(where, "http://") || str_starts(where, "https://");
+}
+
+/* A relative path is relative to the folder of the definition that names it, as an image's are. */
+static char *path_of_tarball(const struct work *w)
+{
+    const char *file = w->def->source.pos.file, *where = w->def->source.where;
+    const char *slash = file && where[0] != '/' ? strrchr(file, '/') : NULL;
+    if (!slash)
+        return xstrdup(where);
+    if (file[0] == '/' || !w->env->config_dir)
+        return xasprintf("%.*s/%s", (int)(slash - file), file, where);
+    return xasprintf("%s/%.*s/%s", w->env->config_dir, (int)(slash - file), file, where);
+}
+
+/* Gets the source and says what stands for it; unpacks nothing yet. */
+static int find_source(struct work *w, struct input *ret_input)
+{
+    const struct source *s = &w->def->source;
+    const struct digest *sum = s->has_sha256 ? &s->sha256 : NULL;
+    int r;
+    if (s->kind == SOURCE_TREE) {
+        w->tree = xstrdup(s->where);
+        r = hash_tree(s->where, &w->source);
+        return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot read the tree %s", w->label, s->where) : 0;
+    }
+    if (s->kind == SOURCE_PACKAGE)
+        r = fetch_package(w->env, s->where, ret_input);
+    else if (is_url(s->where))
+        r = fetch_url(w->env, s->where, sum, ret_input);
+    else {
+        cleanup_free char *path = path_of_tarball(w);
+        r = fetch_file(w->env, path, sum, ret_input);
+    }
+    if (r == 0)
+        w->source = ret_input->digest;
+    return r;
+}
+
+/* ---- configuration ---- */
+
+/* CONFIG_DIR/kernels/NAME.config, else SHARE/fragments/NAME.config; the caller's, NULL when there is neither.
+ */
+static char *fragment_path(const struct build_env *env, const char *name)
+{
+    if (env->config_dir) {
+        cleanup_free char *own = xasprintf("%s/kernels/%s.config", env->config_dir, name);
+        if (file_exists(own))
+            return TAKE_PTR(own);
+    }
+    cleanup_free char *shared = xasprintf("%s/fragments/%s.config", env->share_dir, name);
+    return file_exists(shared) ? TAKE_PTR(shared) : NULL;
+}
+
+static int no_fragment(const struct work *w, const char *name)
+{
+    cleanup_free char *folder = xasprintf("%s/fragments", w->env->share_dir);
+    char **names = NULL;
+    const char *nearest = NULL;
+    if (dir_names(folder, ".config", &names) == 0) {
+        for (char **n = names; *n; n++)
+            (*n)[strlen(*n) - strlen(".config")] = '\0';
+        nearest = nearest_word(name, (const char *const *)names);
+    }
+    int r = diag_error(w->env->diags, &w->def->pos, "%s: there is no fragment \"%s\"%s%s%s", w->label, name,
+                       nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    names_free(names);
+    return r;
+}
+
+static int add_fragments(struct work *w)
+{
+    VEC_EACH(name, &w->def->fragments) {
+        cleanup_free char *path = fragment_path(w->env, *name);
+        int r = path ? fragments_add_file(&w->fragments, path, w->env->diags) : no_fragment(w, *name);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* One compression on, all others off. */
+static int add_compression(struct work *w)
+{
+    const char *wanted = w->def->compression;
+    bool known = !wanted;
+    for (size_t i = 0; wanted && i < ARRAY_SIZE(compressions); i++) {
+        bool on = str_eq(compressions[i].name, wanted);
+        if (!on && !fragments_find(&w->fragments, compressions[i].symbol))
+            continue;
+        fragments_set(&w->fragments, compressions[i].symbol, on ? "y" : "n", &w->def->pos, w->env->diags);
+        known = known || on;
+    }
+    if (known)
+        return 0;
+    return diag_error(w->env->diags, &w->def->pos,
+                      "%s: \"%s\" is no compression of kernels; expected gzip, bzip2, lzma, xz, lz4 or zstd",
+                      w->label, wanted);
+}
+
+/* Gives the archive the name that Kbuild knows its compression by, and asks for what unpacks it. The bzImage
+ * is compressed as a whole, so an archive that is not compressed stays so in it. */
+static int add_initramfs(struct work *w, const struct digest *initramfs)
+{
+    cleanup_free char *path = artifact_path(w->env->artifact_dir, initramfs);
+    char magic[8] = "", hex[DIGEST_TEXT_MAX];
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, magic, sizeof(magic)) < 0)
+        return diag_errno(w->env->diags, -errno, "%s: cannot read its ramdisk %s", w->label, path);
+    size_t i = 0;
+    while (i < ARRAY_SIZE(archives) && memcmp(magic, archives[i].magic, archives[i].size) != 0)
+        i++;
+    if (i == ARRAY_SIZE(archives))
+        return diag_error(
+            w->env->diags, &w->def->pos,
+            "%s: its ramdisk is no cpio archive, or compressed in a way that kernels do not unpack",
+            w->label);
+    digest_format(initramfs, hex);
+    w->initramfs = xasprintf("%s.embed/%s.cpio%s", w->out, hex, archives[i].suffix);
+    fragments_set(&w->fragments, "BLK_DEV_INITRD", "y", &w->def->pos, w->env->diags);
+    fragments_set(&w->fragments, "INITRAMFS_SOURCE", w->initramfs, &w->def->pos, w->env->diags);
+    if (archives[i].symbol)
+        fragments_set(&w->fragments, archives[i].symbol, "y", &w->def->pos, w->env->diags);
+    else
+        fragments_set(&w->fragments, "INITRAMFS_COMPRESSION_NONE", "y", &w->def->pos, w->env->diags);
+    return 0;
+}
+
+static char *own_config(const struct work *w)
+{
+    return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->def->name) : NULL;
+}
+
+static int merge(struct work *w, const struct digest *initramfs)
+{
+    int r = add_fragments(w);
+    if (r < 0)
+        return r;
+    VEC_EACH(symbol, &w->def->symbols)
+        fragments_set(&w->fragments, symbol->name, symbol->value, &symbol->pos, w->env->diags);
+    r = add_compression(w);
+    if (r == 0 && initramfs)
+        r = add_initramfs(w, initramfs);
+    cleanup_free char *own = own_config(w);
+    if (r == 0 && own && file_exists(own))
+        r = fragments_add_file(&w->fragments, own, w->env->diags);
+    return r;
+}
+
+/* ---- building ---- */
+
+static int check_tools(const struct work *w)
+{
+    static const struct build_tool always[] = {
+        {"make", "make"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"flex", "flex"}, {"bison", "bison"},
+        {"bc", "bc"},     {"tar", "tar"}, {"xz", "xz-utils"}, {"perl", "perl"}, {NULL, NULL},
+    };
+    int r = build_need(w->env, w->label, always);
+    if (r == 0 && !file_exists("/usr/include/libelf.h"))
+        r = diag_error(w->env->diags, NULL,
+                       "%s: libelf.h is not installed; install with: apt-get install libelf-dev", w->label);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(compressions); i++) {
+        const struct asked *asked = fragments_find(&w->fragments, compressions[i].symbol);
+        if (asked && str_eq(asked->value, "y"))
+            r = build_need(
+                w->env, w->label,
+                (const struct build_tool[]){{compressions[i].program, compressions[i].package}, {0}});
+    }
+    return r;
+}
+
+/* The tree's menus are compiled when they are first opened. */
+static int check_menu(const struct work *w, const char *program)
+{
+    bool menu = str_eq(program, "menuconfig") || str_eq(program, "nconfig");
+    if (!menu || file_exists("/usr/include/ncurses.h") || file_exists("/usr/include/ncurses/ncurses.h"))
+        return 0;
+    return diag_error(w->env->diags, NULL,
+                      "%s: ncurses.h is not installed; install with: apt-get install libncurses-dev",
+                      w->label);
+}
+
+/* Everything that decides what comes out. The ramdisk is in it by its digest, which its name has. */
+static int key_of(const struct work *w, struct digest *ret_key)
+{
+    struct hash hash;
+    cleanup_str struct str text = {0};
+    char hex[DIGEST_TEXT_MAX];
+    VEC_EACH(it, &w->fragments.list) {
+        /* Not where the ramdisk lies, but what it is. */
+        const char *slash = str_eq(it->name, "INITRAMFS_SOURCE") ? strrchr(it->value, '/') : NULL;
+        str_printf(&text, "%s=%s\n", it->name, slash ? slash : it->value);
+    }
+    hash_init(&hash);
+    hash_field(&hash, RECIPE);
+    hash_field(&hash, digest_format(&w->source, hex));
+    hash_field(&hash, str_text(&text));
+    int r = build_hash_compiler(w->env, "gcc", &hash);
+    if (r == 0)
+        hash_end(&hash, ret_key);
+    return r;
+}
+
+/* The build folder belongs to one tree: with another source it begins anew. */
+static int prepare_folder(const struct work *w)
+{
+    cleanup_free char *stamp = xasprintf("%s.source", w->out);
+    cleanup_free char *text = NULL;
+    char line[DIGEST_TEXT_MAX];
+    digest_format(&w->source, line);
+    /* A tree of the user's changes all the time; make finds out by itself what to do again. */
+    const char *content = w->def->source.kind == SOURCE_TREE ? w->def->source.where : line;
+    int r = 0;
+    if (file_read(stamp, 4096, &text, NULL) == 0 && str_eq(text, content))
+        return 0;
+    r = dir_remove(w->out);
+    if (r == 0)
+        r = dir_make(w->out);
+    if (r == 0)
+        r = file_write_atomic(stamp, content, strlen(content), 0644);
+    return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot prepare %s", w->label, w->out) : 0;
+}
+
+/* The archive to embed, linked to under the name that says how it is compressed. */
+static int place_initramfs(const struct work *w, const struct digest *initramfs)
+{
+    cleanup_free char *path = artifact_path(w->env->artifact_dir, initramfs);
+    cleanup_free char *target = realpath(path, NULL);
+    cleanup_free char *folder = xasprintf("%s.embed", w->out);
+    int r = target ? dir_remove(folder) : -errno;
+    if (r == 0)
+        r = dir_make(folder);
+    if (r == 0 && target && symlink(target, w->initramfs) < 0)
+        r = -errno;
+    return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot place its ramdisk in %s", w->label, folder) : 0;
+}
+
+/* The same inputs give the same bytes: nothing of this machine, user or hour gets in. */
+static const char *const make_args[] = {
+    "LOCALVERSION=",
+    "KBUILD_BUILD_USER=rambox",
+    "KBUILD_BUILD_HOST=rambox",
+    "KBUILD_BUILD_VERSION=1",
+    "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970",
+    NULL,
+};
+
+static struct kbuild kbuild_of(const struct work *w)
+{
+    return (struct kbuild){
+        .label = w->label,
+        .out = w->out,
+        .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = "x86"},
+        .make_args = make_args,
+        .log = w->log,
+    };
+}
+
+/* Tree, folder and configuration are there afterwards. */
+static int configure(struct work *w, const struct input *input, const struct digest *initramfs)
+{
+    int r = w->tree ? 0 : unpack_tree(w->env, input, "Kconfig", &w->tree);
+    if (r == 0)
+        r = prepare_folder(w);
+    if (r == 0 && initramfs)
+        r = place_initramfs(w, initramfs);
+    if (r < 0)
+        return r;
+    struct kbuild b = kbuild_of(w);
+    return kbuild_configure(&b, w->env, &w->fragments);
+}
+
+/* How many steps a whole build of this kernel had; kept beside the build folder. */
+static unsigned known_steps(const struct work *w)
+{
+    cleanup_free char *path = xasprintf("%s.steps", w->out);
+    cleanup_free char *text = NULL;
+    uint64_t steps;
+    if (file_read(path, 32, &text, NULL) < 0 || parse_u64(text, 1, 1000000, &steps) < 0)
+        return USUAL_STEPS;
+    return (unsigned)steps;
+}
+
+static void keep_steps(const struct work *w, unsigned steps)
+{
+    cleanup_free char *path = xasprintf("%s.steps", w->out);
+    char text[16];
+    int n = snprintf(text, sizeof(text), "%u", steps);
+    (void)file_write_atomic(path, text, (size_t)n, 0644); /* only the next progress bar would miss it */
+}
+
+static int compile(const struct work *w, struct built *built)
+{
+    struct kbuild b = kbuild_of(w);
+    cleanup_free char *vmlinux = xasprintf("%s/vmlinux", w->out);
+    cleanup_free char *image = xasprintf("%s/arch/x86/boot/bzImage", w->out);
+    bool whole = !file_exists(vmlinux);
+    if (whole)
+        b.expected_steps = known_steps(w);
+    int r = kbuild_make(&b, w->env, "bzImage", &built->steps);
+    if (r == 0 && whole)
+        keep_steps(w, built->steps);
+    return r < 0 ? r : artifact_put_file(w->env->artifact_dir, image, w->env->diags, &built->artifact);
+}
+
+int kernel_build(const struct kernel_def *def, const struct digest *initramfs, const struct build_env *env,
+                 struct built *ret_built)
+{
+    cleanup_work struct work w = work_of(def, env);
+    cleanup_input struct input input = {0};
+    struct built built = {0};
+    struct digest key;
+    time_t start = time(NULL);
+    snprintf(built.name, sizeof(built.name), "%s", w.label);
+    int r = merge(&w, initramfs);
+    if (r == 0 && !env->only_cached)
+        r = check_tools(&w);
+    if (r == 0)
+        r = find_source(&w, &input);
+    if (r == 0)
+        r = key_of(&w, &key);
+    if (r < 0)
+        return r;
+    if (built_get(env->cache_dir, env->artifact_dir, &key, ret_built) == 0)
+        return KERNEL_UNCHANGED;
+    if (env->only_cached)
+        return -ENOENT;
+    cleanup_free char *lock_name = xasprintf("kernel-%s", def->name);
+    cleanup_close int lock = build_lock(env, lock_name);
+    if (lock < 0)
+        return lock;
+    if (built_get(env->cache_dir, env->artifact_dir, &key, ret_built) == 0)
+        return KERNEL_UNCHANGED; /* by the one we waited for */
+    r = configure(&w, &input, initramfs);
+    if (r == 0)
+        r = compile(&w, &built);
+    if (r < 0)
+        return r;
+    built.seconds = (unsigned)(time(NULL) - start);
+    r = built_put(env->cache_dir, env->artifact_dir, &key, &built);
+    if (r < 0)
+        return diag_errno(env->diags, r, "%s: cannot write to the cache %s", w.label, env->cache_dir);
+    return built_get(env->cache_dir, env->artifact_dir, &key, ret_built);
+}
+
+/* ---- editing ---- */
+
+/* Adds changed lines to the user's file for this kernel; a later change of a symbol replaces an earlier one.
+ */
+static int save_changes(const struct work *w, const char *changes, char **ret_path)
+{
+    cleanup_fragments struct fragments merged = {0};
+    cleanup_diags struct diags quiet = {0};
+    cleanup_str struct str text = {0};
+    cleanup_free char *path = own_config(w);
+    cleanup_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    int r = file_exists(path) ? fragments_add_file(&merged, path, w->env->diags) : dir_make(folder);
+    if (r == 0)
+        r = fragments_add_text(&merged, path, changes, &quiet);
+    if (r < 0)
+        return r;
+    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->def->name, w->def->name);
+    fragments_write(&merged, &text);
+    r = file_write_atomic(path, str_text(&text), text.len, 0644);
+    if (r < 0)
+        return diag_errno(w->env->diags, r, "%s: cannot write %s", w->label, path);
+    *ret_path = TAKE_PTR(path);
+    return 0;
+}
+
+int kernel_edit(const struct kernel_def *def, const struct build_env *env, const char *program,
+                char **ret_path)
+{
+    cleanup_work struct work w = work_of(def, env);
+    cleanup_input struct input input = {0};
+    cleanup_free char *changes = NULL;
+    if (!env->config_dir)
+        return diag_error(env->diags, NULL, "%s: there is no configuration folder to keep changes in",
+                          w.label);
+    int r = merge(&w, NULL);
+    if (r == 0)
+        r = check_tools(&w);
+    if (r == 0)
+        r = check_menu(&w, program);
+    if (r == 0)
+        r = find_source(&w, &input);
+    if (r < 0)
+        return r;
+    cleanup_free char *lock_name = xasprintf("kernel-%s", def->name);
+    cleanup_close int lock = build_lock(env, lock_name);
+    if (lock < 0)
+        return lock;
+    r = configure(&w, &input, NULL);
+    struct kbuild b = kbuild_of(&w);
+    if (r == 0)
+        r = kbuild_edit(&b, env, program, &changes);
+    if (r < 0)
+        return r;
+    if (!changes || changes[0] == '\0') {
+        *ret_path = NULL;
+        return 0;
+    }
+    return save_changes(&w, changes, ret_path);
+}

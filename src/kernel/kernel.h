@@ -1,0 +1,27 @@
+/* From a kernel definition to a bzImage in the artifact store (H26, H28), and a person's own changes to its
+ * configuration.
+ *
+ * The configuration is allnoconfig plus, in this order: the definition's fragments, its symbols, its
+ * compression, and kernels/NAME.config of the user when there is one (which is what kernel_edit writes).
+ * Every symbol asked for is checked to have survived. What was built is found again by the hash of all
+ * inputs: the source, the merged configuration, the compiler, the embedded ramdisk.
+ */
+#pragma once
+
+#include "build/artifact.h"
+#include "build/env.h"
+#include "model/kernel.h"
+
+enum { KERNEL_UNCHANGED = 1 };
+
+/* Builds it, or finds it built. `initramfs` is the artifact to embed (H18; a newc cpio, compressed or not),
+ * or NULL. 0: built now; KERNEL_UNCHANGED: nothing changed since it was built; -errno with diagnostics; with
+ * env->only_cached, -ENOENT without one when it is not built as it is defined now. */
+int kernel_build(const struct kernel_def *def, const struct digest *initramfs, const struct build_env *env,
+                 struct built *ret_built);
+
+/* Configures the kernel, lets a person change the configuration with the tree's own `program` (`menuconfig`),
+ * and adds what changed to CONFIG_DIR/kernels/NAME.config. *ret_path is that file, or NULL when nothing was
+ * changed; the caller's. 0 or -errno with diagnostics. */
+int kernel_edit(const struct kernel_def *def, const struct build_env *env, const char *program,
+                char **ret_path);
