@@ -1,0 +1,266 @@
+/* See builder/builder.h. */
+#include "builder/builder.h"
+#include "base/file.h"
+#include "config/config.h"
+#include "kernel/kernel.h"
+
+#include <errno.h>
+
+#define BASE      "image/base.yaml"
+#define INIT      "rambox-init"
+#define BASE_SIZE (1U << 20) /* no definition is longer */
+
+_Static_assert((int)IMAGE_UNCHANGED == (int)KERNEL_UNCHANGED, "one meaning for both");
+
+struct builder {
+    struct build_env env;
+    struct image_def base;
+    char *base_file; /* that the base's positions name */
+    char *init;
+    uint32_t mtime;
+};
+
+static int read_epoch(struct diags *diags, uint32_t *ret_mtime)
+{
+    const char *text = getenv("SOURCE_DATE_EPOCH");
+    uint64_t value = 0;
+    if (text && parse_u64(text, 0, UINT32_MAX, &value) < 0)
+        return diag_error(diags, NULL, "SOURCE_DATE_EPOCH is \"%.40s\"; expected seconds since 1970", text);
+    *ret_mtime = (uint32_t)value;
+    return 0;
+}
+
+int builder_new(const struct build_env *env, const char *libexec_dir, struct builder **ret_builder)
+{
+    CLEANUP(builder_free) struct builder *b = xcalloc(1, sizeof(*b));
+    cleanup_free char *text = NULL;
+    size_t size;
+    b->env = *env;
+    b->base_file = xasprintf("%s/" BASE, env->share_dir);
+    b->init = xasprintf("%s/" INIT, libexec_dir);
+    int r = read_epoch(env->diags, &b->mtime);
+    if (r < 0)
+        return r;
+    r = file_read(b->base_file, BASE_SIZE, &text, &size);
+    if (r < 0)
+        return diag_errno(env->diags, r, "cannot read the base of all images, %s", b->base_file);
+    r = config_parse_image(b->base_file, text, size, env->diags, &b->base);
+    if (r == 0)
+        *ret_builder = TAKE_PTR(b);
+    return r;
+}
+
+void builder_free(struct builder *b)
+{
+    if (!b)
+        return;
+    image_def_clear(&b->base);
+    free(b->base_file);
+    free(b->init);
+    free(b);
+}
+
+void builder_set_jobs(struct builder *b, unsigned jobs, bool refresh)
+{
+    b->env.jobs = jobs;
+    b->env.refresh = refresh;
+}
+
+void build_list_free(struct build_list *list)
+{
+    VEC_EACH(item, &list->items)
+        image_result_clear(&item->image);
+    VEC_FREE(&list->items);
+}
+
+/* ---- what to build ---- */
+
+static void add_item(struct build_list *list, enum artifact_kind kind, const char *name)
+{
+    VEC_EACH(item, &list->items)
+        if (item->kind == kind && str_eq(item->name, name))
+            return;
+    *VEC_ADD(&list->items) = (struct build_item){.kind = kind, .name = name};
+}
+
+static void add_kernel(const struct site *site, struct build_list *list, const char *name)
+{
+    const struct kernel_def *kernel = site_kernel(site, name);
+    if (kernel && kernel->initramfs)
+        add_item(list, ARTIFACT_IMAGE, kernel->initramfs);
+    add_item(list, ARTIFACT_KERNEL, name);
+}
+
+static int add_named(const struct site *site, const char *name, struct diags *diags, struct build_list *list)
+{
+    bool image = !str_starts(name, "kernel/"), kernel = !str_starts(name, "image/");
+    const char *bare = image && kernel ? name : strchr(name, '/') + 1;
+    const struct image_def *image_def = image ? site_image(site, bare) : NULL;
+    const struct kernel_def *kernel_def = kernel ? site_kernel(site, bare) : NULL;
+    if (image_def)
+        add_item(list, ARTIFACT_IMAGE, image_def->name);
+    if (kernel_def)
+        add_kernel(site, list, kernel_def->name);
+    if (image_def || kernel_def)
+        return 0;
+    VEC(const char *) words = {0};
+    VEC_EACH(it, &site->images)
+        VEC_PUSH(&words, it->name);
+    VEC_EACH(it, &site->kernels)
+        VEC_PUSH(&words, it->name);
+    VEC_PUSH(&words, NULL);
+    const char *nearest = nearest_word(bare, words.items);
+    diag_error(diags, NULL, "there is no image or kernel \"%s\"%s%s%s", name,
+               nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    VEC_FREE(&words);
+    return -ENOENT;
+}
+
+int builder_select(const struct site *site, char *const *names, struct diags *diags, struct build_list *list)
+{
+    int result = 0;
+    for (char *const *name = names; name && *name; name++) {
+        int r = add_named(site, *name, diags, list);
+        result = r < 0 ? r : result;
+    }
+    if (names && *names)
+        return result;
+    VEC_EACH(profile, &site->profiles)
+        if (profile->image)
+            add_item(list, ARTIFACT_IMAGE, profile->image);
+    VEC_EACH(profile, &site->profiles)
+        if (profile->kernel)
+            add_kernel(site, list, profile->kernel);
+    return 0;
+}
+
+/* ---- building ---- */
+
+/* Whether nodes of this profile unpack the image, by itself or inside their kernel. */
+static bool profile_uses(const struct site *site, const struct profile *profile, const char *image)
+{
+    const struct kernel_def *kernel = profile->kernel ? site_kernel(site, profile->kernel) : NULL;
+    return str_eq(profile->image, image) || (kernel && str_eq(kernel->initramfs, image));
+}
+
+static struct image_inputs inputs_of(const struct builder *b, const struct site *site, const char *image)
+{
+    struct image_inputs inputs = {.base = &b->base, .init = b->init, .mtime = b->mtime};
+    VEC_EACH(profile, &site->profiles)
+        if (profile->memory && profile_uses(site, profile, image) &&
+            (!inputs.memory || profile->memory < inputs.memory))
+            inputs.memory = profile->memory;
+    return inputs;
+}
+
+static int build_image(struct builder *b, const struct site *site, struct build_item *item)
+{
+    const struct image_def *def = site_image(site, item->name);
+    struct image_inputs inputs = inputs_of(b, site, item->name);
+    image_result_clear(&item->image); /* of an earlier round */
+    int r = image_build(&b->env, def, &inputs, &item->image);
+    if (r >= 0)
+        item->built = item->image.built;
+    return r;
+}
+
+/* The image that a kernel has inside is in the list before it. */
+static int build_kernel(struct builder *b, const struct site *site, const struct build_list *list,
+                        struct build_item *item)
+{
+    const struct kernel_def *def = site_kernel(site, item->name);
+    const struct digest *initramfs = NULL;
+    VEC_EACH(other, &list->items) {
+        if (!def->initramfs || other->kind != ARTIFACT_IMAGE || !str_eq(other->name, def->initramfs))
+            continue;
+        if (other->outcome < 0)
+            return diag_error(b->env.diags, &def->pos, "kernel %s: the image %s to be built into it failed",
+                              def->name, def->initramfs);
+        initramfs = &other->built.artifact;
+    }
+    return kernel_build(def, initramfs, &b->env, &item->built);
+}
+
+int builder_build(struct builder *b, const struct site *site, struct build_list *list)
+{
+    int result = 0;
+    VEC_EACH(item, &list->items) {
+        char size[SIZE_TEXT_MAX];
+        const char *kind = artifact_kind_name(item->kind);
+        item->outcome =
+            item->kind == ARTIFACT_IMAGE ? build_image(b, site, item) : build_kernel(b, site, list, item);
+        if (item->outcome < 0) {
+            progress_say(b->env.progress, "%s %s: failed", kind, item->name);
+            result = result < 0 ? result : item->outcome;
+        } else if (item->outcome == IMAGE_UNCHANGED) {
+            progress_say(b->env.progress, "%s %s: unchanged", kind, item->name);
+        } else {
+            progress_say(b->env.progress, "%s %s: %s, %u s", kind, item->name,
+                         format_size(item->built.size, size), item->built.seconds);
+        }
+    }
+    return result;
+}
+
+/* ---- finding ---- */
+
+static int not_built(struct diags *diags, unsigned errors, enum artifact_kind kind, const char *name)
+{
+    if (diags->errors == errors)
+        diag_error(diags, NULL, "%s %s is not built as it is defined now; `rambox build` builds it",
+                   artifact_kind_name(kind), name);
+    return -ENOENT;
+}
+
+int builder_find_image(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                       struct built *ret_built)
+{
+    struct build_env env = b->env;
+    const struct image_def *def = site_image(site, name);
+    struct image_inputs inputs = inputs_of(b, site, name);
+    unsigned errors = diags->errors;
+    env.diags = diags;
+    env.only_cached = true;
+    if (!def)
+        return diag_error(diags, NULL, "there is no image \"%s\"", name), -ENOENT;
+    int r = image_find(&env, def, &inputs, ret_built);
+    return r == -ENOENT ? not_built(diags, errors, ARTIFACT_IMAGE, name) : r;
+}
+
+static int find_kernel(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                       struct built *ret_built)
+{
+    struct build_env env = b->env;
+    const struct kernel_def *def = site_kernel(site, name);
+    struct built initramfs;
+    unsigned errors = diags->errors;
+    env.diags = diags;
+    env.only_cached = true;
+    if (!def)
+        return diag_error(diags, NULL, "there is no kernel \"%s\"", name), -ENOENT;
+    if (def->initramfs) {
+        int r = builder_find_image(b, site, def->initramfs, diags, &initramfs);
+        if (r < 0)
+            return r;
+    }
+    int r = kernel_build(def, def->initramfs ? &initramfs.artifact : NULL, &env, ret_built);
+    return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
+}
+
+static int find(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                struct diags *diags, struct generation_artifact *ret_artifact)
+{
+    struct builder *b = user;
+    struct built built;
+    int r = kind == ARTIFACT_IMAGE ? builder_find_image(b, site, name, diags, &built)
+                                   : find_kernel(b, site, name, diags, &built);
+    if (r == 0)
+        *ret_artifact = (struct generation_artifact){
+            .kind = kind, .name = xstrdup(name), .digest = built.artifact, .size = built.size};
+    return r;
+}
+
+struct artifact_source builder_source(struct builder *b)
+{
+    return (struct artifact_source){.find = find, .user = b};
+}

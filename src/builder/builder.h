@@ -1,0 +1,53 @@
+/* Builds what a site asks for, images and kernels alike, and finds what was built. Used by the command line
+ * and by the server. */
+#pragma once
+
+#include "build/env.h"
+#include "image/build.h"
+#include "publish/publish.h"
+
+struct builder; /* the built-in base of images, and where everything is */
+
+/* `env` is copied, what it points to is not. `libexec_dir` has rambox's init for the nodes (rambox-init). The
+ * times of files in images are SOURCE_DATE_EPOCH when that is set, else 0. 0, or -errno with diagnostics in
+ * env->diags. */
+int builder_new(const struct build_env *env, const char *libexec_dir, struct builder **ret_builder);
+void builder_free(struct builder *b);
+DEFINE_CLEANUP(struct builder *, builder_free);
+
+/* Compilations at once (0: one for each processor), and whether to fetch again what is cached. */
+void builder_set_jobs(struct builder *b, unsigned jobs, bool refresh);
+
+/* One thing to build. */
+struct build_item {
+    enum artifact_kind kind;
+    const char *name; /* the site's */
+    int outcome;      /* 0: built now; IMAGE_UNCHANGED: nothing changed; < 0: failed, with diagnostics */
+    struct built built;
+    struct image_result image; /* of images */
+};
+struct build_list {
+    VEC(struct build_item) items;
+};
+void build_list_free(struct build_list *list);
+static inline void build_list_cleanup(struct build_list *list)
+{
+    build_list_free(list);
+}
+#define cleanup_build_list __attribute__((cleanup(build_list_cleanup)))
+
+/* What `names` (ends with NULL; `smallest` is every definition of that name, `image/smallest` one) stand for,
+ * or without names all that profiles use: images first, each once, and before a kernel the image built into
+ * it. 0, or -ENOENT with a diagnostic for each unknown name. */
+int builder_select(const struct site *site, char *const *names, struct diags *diags, struct build_list *list);
+
+/* Builds all of the list; one that fails does not keep the others from being built. 0 or the first -errno. */
+int builder_build(struct builder *b, const struct site *site, struct build_list *list);
+
+/* Finds artifacts for publish(), building and fetching nothing. */
+struct artifact_source builder_source(struct builder *b);
+
+/* Everything known of the current artifact of one image. 0; -ENOENT with a diagnostic when it is not built.
+ */
+int builder_find_image(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                       struct built *ret_built);

@@ -1,0 +1,242 @@
+/* See publish/describe.h. */
+#include "publish/describe.h"
+#include "base/str.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum rank { RANK_SERVER, RANK_SUBNET, RANK_PROFILE, RANK_NODE, RANK_KERNEL, RANK_IMAGE };
+
+void things_clear(struct things *things)
+{
+    VEC_EACH(thing, &things->list) {
+        VEC_EACH(fact, &thing->facts)
+            free(fact->text);
+        VEC_FREE(&thing->facts);
+        free(thing->name);
+    }
+    VEC_FREE(&things->list);
+}
+
+static struct thing *add_thing(struct things *things, enum rank rank, const char *name)
+{
+    static const char *const kinds[] = {
+        [RANK_SERVER] = "server", [RANK_SUBNET] = "subnet", [RANK_PROFILE] = "profile",
+        [RANK_NODE] = "node",     [RANK_KERNEL] = "kernel", [RANK_IMAGE] = "image"};
+    struct thing *thing = VEC_ADD(&things->list);
+    thing->rank = rank;
+    thing->kind = kinds[rank];
+    thing->name = xstrdup(name);
+    return thing;
+}
+
+/* A fact with a text of its own; NULL and "" are left out. */
+static void add_text(struct thing *thing, const char *key, const char *text)
+{
+    if (text && text[0])
+        *VEC_ADD(&thing->facts) = (struct fact){.key = key, .text = xstrdup(text)};
+}
+
+PRINTF(3, 4) static void add(struct thing *thing, const char *key, const char *fmt, ...)
+{
+    struct str text = {0};
+    va_list args;
+    va_start(args, fmt);
+    str_vprintf(&text, fmt, args);
+    va_end(args);
+    *VEC_ADD(&thing->facts) = (struct fact){.key = key, .text = str_steal(&text)};
+}
+
+static void add_address(struct thing *thing, const char *key, ipv4_t address)
+{
+    char text[IPV4_TEXT_MAX];
+    if (address)
+        add_text(thing, key, ipv4_format(address, text));
+}
+
+static void add_addresses(struct thing *thing, const char *key, const ipv4_t *addresses, size_t n)
+{
+    cleanup_str struct str text = {0};
+    char one[IPV4_TEXT_MAX];
+    for (size_t i = 0; i < n; i++)
+        str_printf(&text, "%s%s", i ? " " : "", ipv4_format(addresses[i], one));
+    add_text(thing, key, str_text(&text));
+}
+
+static void describe_server(const struct server_settings *server, struct things *things)
+{
+    struct thing *thing = add_thing(things, RANK_SERVER, "");
+    cleanup_str struct str interfaces = {0};
+    VEC_EACH(interface, &server->interfaces)
+        str_printf(&interfaces, "%s%s", interfaces.len ? " " : "", *interface);
+    add_text(thing, "interfaces", str_text(&interfaces));
+    add(thing, "dhcp_port", "%u", server->dhcp_port);
+    add(thing, "tftp port", "%u", server->tftp_port);
+    add(thing, "tftp per_source", "%u", server->tftp_per_source);
+    add(thing, "tftp new_per_second", "%u", server->tftp_cps);
+    add(thing, "tftp pause", "%u s", server->tftp_pause_s);
+    add(thing, "tftp max_blksize", "%u", server->tftp_max_blksize);
+    add(thing, "tftp max_windowsize", "%u", server->tftp_max_window);
+    add(thing, "http port", "%u", server->http_port);
+    add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
+    add_text(thing, "loaders", server->loader_dir);
+}
+
+static void describe_subnet(const struct subnet *subnet, struct things *things)
+{
+    struct thing *thing = add_thing(things, RANK_SUBNET, subnet->name);
+    cleanup_str struct str pools = {0};
+    char prefix[PREFIX_TEXT_MAX], first[IPV4_TEXT_MAX], last[IPV4_TEXT_MAX];
+    VEC_EACH(pool, &subnet->pools)
+        str_printf(&pools, "%s%s-%s", pools.len ? " " : "", ipv4_format(pool->first, first),
+                   ipv4_format(pool->last, last));
+    add_text(thing, "prefix", prefix_format(&subnet->prefix, prefix));
+    add_text(thing, "interface", subnet->interface);
+    add_address(thing, "router", subnet->router);
+    add_text(thing, "pools", str_text(&pools));
+    add_addresses(thing, "dns", subnet->dns.items, subnet->dns.n);
+    add_addresses(thing, "ntp", subnet->ntp.items, subnet->ntp.n);
+    add_text(thing, "domain", subnet->domain);
+    add(thing, "lease", "%u s", subnet->lease_s);
+    add(thing, "max_lease", "%u s", subnet->max_lease_s);
+    add(thing, "unknown", "%s", subnet->unknown == UNKNOWN_ALLOW ? "allow" : "deny");
+    add_text(thing, "unknown_profile", subnet->unknown_profile);
+}
+
+static void describe_profile(const struct profile *profile, struct things *things)
+{
+    static const char *const ip[] = {[IP_STATIC] = "static", [IP_DHCP] = "dhcp", [IP_NONE] = "none"};
+    struct thing *thing = add_thing(things, RANK_PROFILE, profile->name);
+    add_text(thing, "kernel", profile->kernel);
+    add_text(thing, "image", profile->image);
+    add_text(thing, "console", profile->console);
+    add_text(thing, "ip", ip[profile->ip]);
+    add_text(thing, "root",
+             profile->root_mode == ROOT_RAM     ? "ram"
+             : profile->root_mode == ROOT_SHELL ? "shell"
+                                                : profile->root);
+    add_text(thing, "cmdline", profile->cmdline);
+    if (profile->memory)
+        add(thing, "memory", "%" PRIu64 " bytes", profile->memory);
+}
+
+static void describe_node(const struct node *node, struct things *things)
+{
+    struct thing *thing = add_thing(things, RANK_NODE, node->name);
+    char mac[MAC_TEXT_MAX], uuid[UUID_TEXT_MAX];
+    add_text(thing, "mac", mac_format(&node->mac, mac));
+    add_address(thing, "ip", node->ip);
+    add_text(thing, "profile", node->profile);
+    if (node->has_uuid)
+        add_text(thing, "uuid", uuid_format(node->uuid, uuid));
+    add_text(thing, "cmdline", node->cmdline);
+}
+
+static int compare_things(const void *a, const void *b)
+{
+    const struct thing *x = a, *y = b;
+    return x->rank != y->rank ? (x->rank > y->rank) - (x->rank < y->rank) : strcmp(x->name, y->name);
+}
+
+void things_of(const struct site *site, const struct generation_artifact *artifacts, size_t n,
+               struct things *ret_things)
+{
+    *ret_things = (struct things){0};
+    describe_server(&site->server, ret_things);
+    VEC_EACH(subnet, &site->subnets)
+        describe_subnet(subnet, ret_things);
+    VEC_EACH(profile, &site->profiles)
+        describe_profile(profile, ret_things);
+    VEC_EACH(node, &site->nodes)
+        describe_node(node, ret_things);
+    for (size_t i = 0; i < n; i++)
+        add_thing(ret_things, artifacts[i].kind == ARTIFACT_KERNEL ? RANK_KERNEL : RANK_IMAGE,
+                  artifacts[i].name)
+            ->artifact = &artifacts[i];
+    qsort(ret_things->list.items, ret_things->list.n, sizeof(*ret_things->list.items), compare_things);
+}
+
+/* Comparing. */
+
+static void add_artifact(struct str *out, const struct generation_artifact *artifact)
+{
+    char hex[DIGEST_TEXT_MAX], size[SIZE_TEXT_MAX];
+    if (artifact->size)
+        str_printf(out, ": %.12s (%s)", digest_format(&artifact->digest, hex),
+                   format_size(artifact->size, size));
+    else
+        str_add(out, ": not built");
+}
+
+/* `+ node n2: mac ..., ip ...`. */
+static void add_line(struct str *out, char sign, const struct thing *thing)
+{
+    str_printf(out, "%c %s%s%s", sign, thing->kind, thing->name[0] ? " " : "", thing->name);
+    if (thing->artifact)
+        add_artifact(out, thing->artifact);
+    for (size_t i = 0; i < thing->facts.n; i++)
+        str_printf(out, "%s%s %s", i ? ", " : ": ", thing->facts.items[i].key, thing->facts.items[i].text);
+    str_add(out, "\n");
+}
+
+static const char *fact_of(const struct thing *thing, const char *key)
+{
+    VEC_EACH(fact, &thing->facts)
+        if (str_eq(fact->key, key))
+            return fact->text;
+    return NULL;
+}
+
+static void add_change(struct str *changes, const char *key, const char *from, const char *to)
+{
+    if (!str_eq(from, to))
+        str_printf(changes, "%s%s %s -> %s", changes->len ? ", " : "", key, from ? from : "(none)",
+                   to ? to : "(none)");
+}
+
+static void compare_artifacts(struct str *changes, const struct generation_artifact *from,
+                              const struct generation_artifact *to)
+{
+    char a[DIGEST_TEXT_MAX], b[DIGEST_TEXT_MAX], size_a[SIZE_TEXT_MAX], size_b[SIZE_TEXT_MAX];
+    if (digest_equal(&from->digest, &to->digest))
+        return;
+    if (!to->size)
+        str_printf(changes, "%.12s -> not built", digest_format(&from->digest, a));
+    else
+        str_printf(changes, "%.12s -> %.12s (%s -> %s)", digest_format(&from->digest, a),
+                   digest_format(&to->digest, b), format_size(from->size, size_a),
+                   format_size(to->size, size_b));
+}
+
+static void compare(struct str *out, const struct thing *from, const struct thing *to)
+{
+    cleanup_str struct str changes = {0};
+    if (from->artifact && to->artifact)
+        compare_artifacts(&changes, from->artifact, to->artifact);
+    VEC_EACH(fact, &from->facts)
+        add_change(&changes, fact->key, fact->text, fact_of(to, fact->key));
+    VEC_EACH(fact, &to->facts)
+        if (!fact_of(from, fact->key))
+            add_change(&changes, fact->key, NULL, fact->text);
+    if (changes.len)
+        str_printf(out, "~ %s%s%s: %s\n", to->kind, to->name[0] ? " " : "", to->name, str_text(&changes));
+}
+
+char *things_diff(const struct things *from, const struct things *to)
+{
+    struct str out = {0};
+    size_t i = 0, j = 0;
+    while (i < from->list.n || j < to->list.n) {
+        const struct thing *a = &from->list.items[i], *b = &to->list.items[j];
+        int order = i == from->list.n ? 1 : j == to->list.n ? -1 : compare_things(a, b);
+        if (order < 0)
+            add_line(&out, '-', a);
+        else if (order > 0)
+            add_line(&out, '+', b);
+        else
+            compare(&out, a, b);
+        i += order <= 0;
+        j += order >= 0;
+    }
+    return str_steal(&out);
+}

@@ -1,0 +1,180 @@
+/* See publish/publish.h: reading generations, switching between them, comparing them. */
+#include "base/file.h"
+#include "base/str.h"
+#include "build/artifact.h"
+#include "config/config.h"
+#include "publish/describe.h"
+#include "publish/folder.h"
+#include "publish/manifest.h"
+#include "publish/publish.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+/* Settles number 0, and reads the manifest. */
+static int read_manifest(const char *state_dir, unsigned *number, struct diags *diags,
+                         struct manifest *ret_manifest)
+{
+    if (*number == 0)
+        *number = generations_current(state_dir);
+    if (*number == 0) {
+        diag_error(diags, NULL, "nothing is published in %s yet; `rambox publish` does that", state_dir);
+        return -ENOENT;
+    }
+    cleanup_free char *path = xasprintf("%s/generations/%u/manifest.json", state_dir, *number);
+    int r = manifest_read(path, ret_manifest);
+    if (r == -ENOENT)
+        diag_error(diags, NULL, "there is no generation %u; `rambox generation list` shows them", *number);
+    else if (r < 0)
+        diag_error(diags, NULL, "generation %u is damaged: %s cannot be read; publish again", *number, path);
+    return r;
+}
+
+static int check_artifact(const char *state_dir, unsigned number, const struct generation_artifact *artifact,
+                          struct diags *diags)
+{
+    static const char *const kinds[] = {[ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image"};
+    cleanup_free char *store = xasprintf("%s/artifacts", state_dir);
+    cleanup_free char *path = artifact_path(store, &artifact->digest);
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == artifact->size)
+        return 0;
+    diag_error(diags, NULL, "generation %u needs the %s %s, but %s is missing or not %llu bytes long", number,
+               kinds[artifact->kind], artifact->name, path, (unsigned long long)artifact->size);
+    return -EBADMSG;
+}
+
+/* The site of a generation, from nothing but its own folder. */
+static int load_site(const char *state_dir, unsigned number, struct diags *diags, struct site **ret_site)
+{
+    cleanup_free char *definitions = xasprintf("%s/generations/%u/definitions", state_dir, number);
+    int r = config_load(definitions, NULL, diags, ret_site);
+    return r == -ENOENT ? -EBADMSG : r;
+}
+
+int generation_load(const char *state_dir, unsigned number, struct diags *diags,
+                    struct generation **ret_generation)
+{
+    cleanup_manifest struct manifest manifest = {0};
+    struct site *site = NULL;
+    int r = read_manifest(state_dir, &number, diags, &manifest);
+    if (r < 0)
+        return r;
+    VEC_EACH(artifact, &manifest.artifacts)
+        if (check_artifact(state_dir, number, artifact, diags) < 0)
+            r = -EBADMSG;
+    if (r == 0)
+        r = load_site(state_dir, number, diags, &site);
+    if (r < 0)
+        return r;
+    struct generation *generation = generation_new(number, manifest.created, site);
+    VEC_EACH(artifact, &manifest.artifacts) {
+        *VEC_ADD(&generation->artifacts) = *artifact;
+        artifact->name = NULL;
+    }
+    *ret_generation = generation;
+    return 0;
+}
+
+int generation_summary(const char *state_dir, unsigned number, struct diags *diags, int64_t *ret_created,
+                       unsigned *ret_artifacts)
+{
+    cleanup_manifest struct manifest manifest = {0};
+    int r = read_manifest(state_dir, &number, diags, &manifest);
+    if (r < 0)
+        return r;
+    *ret_created = manifest.created;
+    *ret_artifacts = (unsigned)manifest.artifacts.n;
+    return 0;
+}
+
+int generation_switch(const char *state_dir, unsigned number, struct diags *diags)
+{
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    cleanup_close int lock = generations_lock(state_dir, diags);
+    if (lock < 0)
+        return lock;
+    int r = generation_load(state_dir, number, diags, &generation);
+    if (r < 0)
+        return r;
+    r = generations_point(state_dir, generation->number);
+    return r < 0 ? diag_errno(diags, r, "cannot switch to generation %u", generation->number) : 0;
+}
+
+/* One side of a comparison: what it describes must outlive it. */
+struct side {
+    struct manifest manifest;
+    struct site *site;
+    struct things things;
+};
+
+static void side_clear(struct side *side)
+{
+    things_clear(&side->things);
+    site_free(side->site);
+    manifest_clear(&side->manifest);
+}
+
+static int load_side(const char *state_dir, unsigned number, struct diags *diags, struct side *side)
+{
+    int r = read_manifest(state_dir, &number, diags, &side->manifest);
+    if (r == 0)
+        r = load_site(state_dir, number, diags, &side->site);
+    if (r == 0)
+        things_of(side->site, side->manifest.artifacts.items, side->manifest.artifacts.n, &side->things);
+    return r;
+}
+
+int generation_diff(const char *state_dir, unsigned from, unsigned to, struct diags *diags, char **ret_text)
+{
+    struct side a = {0}, b = {0};
+    int r = load_side(state_dir, from, diags, &a);
+    if (r == 0)
+        r = load_side(state_dir, to, diags, &b);
+    if (r == 0)
+        *ret_text = things_diff(&a.things, &b.things);
+    side_clear(&a);
+    side_clear(&b);
+    return r;
+}
+
+/* Adds the artifact, once; one that is not built has size 0. */
+static void preview_artifact(struct manifest *manifest, const struct site *site,
+                             const struct artifact_source *source, enum artifact_kind kind, const char *name)
+{
+    cleanup_diags struct diags unused = {0};
+    struct generation_artifact artifact;
+    if (!name)
+        return;
+    VEC_EACH(other, &manifest->artifacts)
+        if (other->kind == kind && str_eq(other->name, name))
+            return;
+    if (source->find(source->user, site, kind, name, &unused, &artifact) < 0)
+        artifact = (struct generation_artifact){.kind = kind, .name = xstrdup(name)};
+    *VEC_ADD(&manifest->artifacts) = artifact;
+}
+
+int publish_preview(const struct site *site, const char *state_dir, const struct artifact_source *artifacts,
+                    struct diags *diags, char **ret_text)
+{
+    struct side now = {0};
+    cleanup_manifest struct manifest next = {0};
+    cleanup_things struct things then = {0};
+    int r = generations_current(state_dir) ? load_side(state_dir, 0, diags, &now) : 0;
+    if (r == 0 && artifacts) {
+        VEC_EACH(profile, &site->profiles) {
+            preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel);
+            preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image);
+        }
+    } else if (r == 0) {
+        things_clear(&now.things);
+        if (now.site)
+            things_of(now.site, NULL, 0, &now.things);
+    }
+    if (r == 0) {
+        things_of(site, next.artifacts.items, next.artifacts.n, &then);
+        *ret_text = things_diff(&now.things, &then);
+    }
+    side_clear(&now);
+    return r;
+}

@@ -1,0 +1,191 @@
+/* builder/builder.h: what a site needs built, in which order, and what is found without building. */
+#include "test.h"
+
+#include "base/file.h"
+#include "builder/builder.h"
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* A configuration folder with one image that needs nothing fetched. */
+struct fixture {
+    char dir[64];
+    char *artifacts, *cache;
+    struct diags diags;
+    struct build_env env;
+    struct site *site;
+    struct builder *builder;
+};
+
+static const char *share_dir(void)
+{
+    const char *share = getenv("RAMBOX_SHARE");
+    return share ? share : "share";
+}
+
+static void put(const struct fixture *f, const char *name, const char *text)
+{
+    cleanup_free char *path = xasprintf("%s/%s", f->dir, name);
+    cleanup_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    assert_int_equal(dir_make(folder), 0);
+    assert_int_equal(file_write_atomic(path, text, strlen(text), 0755), 0);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    snprintf(f->dir, sizeof(f->dir), "/tmp/rambox-builder-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    put(f, "rambox-init", "stands for init\n");
+    put(f, "images/tiny.yaml", "busybox: none\ncompression: none\n");
+    put(f, "images/inside.yaml", "busybox: none\ncompression: none\nhostname: inside\n");
+    put(f, "kernels/plain.yaml", "source: {package: linux-source-6.1}\nfragments: [base]\n");
+    put(f, "kernels/full.yaml",
+        "source: {package: linux-source-6.1}\nfragments: [base]\ninitramfs: inside\n");
+    put(f, "rambox.yaml",
+        "subnets:\n  lab: {prefix: 192.168.7.0/24}\n"
+        "profiles:\n"
+        "  default: {kernel: plain, image: tiny}\n"
+        "  second: {kernel: plain, image: tiny, memory: 512M}\n"
+        "  third: {kernel: full, memory: 20M}\n");
+    f->artifacts = xasprintf("%s/artifacts", f->dir);
+    f->cache = xasprintf("%s/cache", f->dir);
+    f->env = (struct build_env){.cache_dir = f->cache,
+                                .artifact_dir = f->artifacts,
+                                .share_dir = share_dir(),
+                                .config_dir = f->dir,
+                                .diags = &f->diags};
+    if (config_load(f->dir, share_dir(), &f->diags, &f->site) < 0)
+        diags_print(&f->diags, stderr);
+    assert_non_null(f->site);
+    assert_int_equal(builder_new(&f->env, f->dir, &f->builder), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    builder_free(f->builder);
+    site_free(f->site);
+    diags_free(&f->diags);
+    free(f->artifacts);
+    free(f->cache);
+    assert_int_equal(dir_remove(f->dir), 0);
+    free(f);
+    return 0;
+}
+
+/* `image/tiny kernel/plain`: the list as text. */
+static void assert_selected(struct fixture *f, char *const *names, const char *expected)
+{
+    cleanup_build_list struct build_list list = {0};
+    cleanup_str struct str text = {0};
+    assert_int_equal(builder_select(f->site, names, &f->diags, &list), 0);
+    VEC_EACH(item, &list.items)
+        str_printf(&text, "%s%s/%s", text.len ? " " : "", artifact_kind_name(item->kind), item->name);
+    assert_string_equal(str_text(&text), expected);
+}
+
+static void what_profiles_use_is_selected_once(void **state)
+{
+    struct fixture *f = *state;
+    assert_selected(f, NULL, "image/tiny kernel/plain image/inside kernel/full");
+    assert_selected(f, (char *[]){NULL}, "image/tiny kernel/plain image/inside kernel/full");
+}
+
+static void names_are_selected(void **state)
+{
+    struct fixture *f = *state;
+    assert_selected(f, (char *[]){"tiny", NULL}, "image/tiny");
+    assert_selected(f, (char *[]){"full", "inside", "tiny", NULL}, "image/inside kernel/full image/tiny");
+    assert_selected(f, (char *[]){"smallest", NULL}, "image/smallest kernel/smallest");
+    assert_selected(f, (char *[]){"kernel/smallest", NULL}, "kernel/smallest");
+    cleanup_build_list struct build_list list = {0};
+    assert_int_equal(builder_select(f->site, (char *[]){"tinny", "image/plain", NULL}, &f->diags, &list),
+                     -ENOENT);
+    assert_int_equal(f->diags.errors, 2);
+    assert_non_null(strstr(f->diags.list.items[0].text, "did you mean \"tiny\"?"));
+}
+
+/* What publish asks for: found only when it is built as it is defined now, and nothing is built or fetched.
+ */
+static void only_what_is_built_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct artifact_source source = builder_source(f->builder);
+    struct generation_artifact found = {0};
+    cleanup_build_list struct build_list list = {0};
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &found), -ENOENT);
+    assert_int_equal(f->diags.errors, 1);
+    assert_non_null(strstr(f->diags.list.items[0].text, "image tiny is not built"));
+    assert_non_null(strstr(f->diags.list.items[0].text, "rambox build"));
+    assert_int_equal(builder_select(f->site, (char *[]){"image/tiny", NULL}, &f->diags, &list), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+    assert_int_equal(list.items.items[0].outcome, 0);
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &found), 0);
+    assert_int_equal(found.kind, ARTIFACT_IMAGE);
+    assert_string_equal(found.name, "tiny");
+    assert_int_equal(found.size, list.items.items[0].built.size);
+    assert_true(digest_equal(&found.digest, &list.items.items[0].built.artifact));
+    free(found.name);
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+    assert_int_equal(list.items.items[0].outcome, IMAGE_UNCHANGED);
+    /* A kernel whose source was never fetched is not fetched now; one with an image inside needs that first.
+     */
+    unsigned errors = f->diags.errors;
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_KERNEL, "plain", &f->diags, &found), -ENOENT);
+    assert_int_equal(f->diags.errors, errors + 1);
+    assert_non_null(strstr(f->diags.list.items[errors].text, "kernel plain is not built"));
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_KERNEL, "full", &f->diags, &found), -ENOENT);
+    assert_non_null(strstr(f->diags.list.items[errors + 1].text, "image inside is not built"));
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "nosuch", &f->diags, &found), -ENOENT);
+}
+
+/* The budget of every profile that boots the image counts, also when the image is inside a kernel; and one
+ * that fails does not keep the others from being built. */
+static void budgets_come_from_profiles(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_build_list struct build_list list = {0};
+    assert_int_equal(builder_select(f->site, (char *[]){"inside", "tiny", NULL}, &f->diags, &list), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &list), -E2BIG);
+    assert_int_equal(list.items.items[0].outcome, -E2BIG);
+    assert_int_equal(list.items.items[1].outcome, 0);
+    assert_non_null(strstr(f->diags.list.items[0].text, "image inside needs"));
+}
+
+static void source_date_epoch_is_obeyed(void **state)
+{
+    struct fixture *f = *state;
+    struct builder *other = NULL;
+    struct built one, two;
+    cleanup_build_list struct build_list list = {0};
+    assert_int_equal(builder_select(f->site, (char *[]){"tiny", NULL}, &f->diags, &list), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+    one = list.items.items[0].built;
+    setenv("SOURCE_DATE_EPOCH", "1700000000", 1);
+    assert_int_equal(builder_new(&f->env, f->dir, &other), 0);
+    assert_int_equal(builder_find_image(other, f->site, "tiny", &f->diags, &two), -ENOENT);
+    assert_int_equal(builder_build(other, f->site, &list), 0);
+    two = list.items.items[0].built;
+    assert_false(digest_equal(&one.artifact, &two.artifact));
+    builder_free(other);
+    other = NULL;
+    setenv("SOURCE_DATE_EPOCH", "yesterday", 1);
+    assert_int_equal(builder_new(&f->env, f->dir, &other), -EINVAL);
+    assert_null(other);
+    unsetenv("SOURCE_DATE_EPOCH");
+}
+
+int main(void)
+{
+#define BUILDER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        BUILDER_TEST(what_profiles_use_is_selected_once), BUILDER_TEST(names_are_selected),
+        BUILDER_TEST(only_what_is_built_is_found),        BUILDER_TEST(budgets_come_from_profiles),
+        BUILDER_TEST(source_date_epoch_is_obeyed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

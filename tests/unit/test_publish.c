@@ -1,0 +1,441 @@
+/* Publishing: what a generation holds, that it changes only when something did, and F9: cut short at any
+ * step, what was published still is. */
+#include "test.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "build/artifact.h"
+#include "config/config.h"
+#include "publish/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RAMBOX_YAML                                                                                          \
+    "subnets: {lab: {prefix: 192.168.7.0/24, pools: 192.168.7.100-192.168.7.199}}\n"                         \
+    "profiles: {default: {kernel: smallest, image: smallest}}\n"
+
+struct folder {
+    char *root, *config, *share, *state;
+    const char *image; /* the bytes that the image builds to now; NULL: not built */
+};
+
+static void put(const char *dir, const char *name, const char *text)
+{
+    cleanup_free char *path = xasprintf("%s/%s", dir, name);
+    cleanup_free char *parent = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    assert_int_equal(dir_make(parent), 0);
+    assert_int_equal(file_write_atomic(path, text, strlen(text), 0644), 0);
+}
+
+static int setup(void **state)
+{
+    struct folder *f = xcalloc(1, sizeof(*f));
+    /* In memory, where there is such a folder: test_cut_short syncs thousands of files. */
+    f->root = xasprintf("%s/rambox-test-publish-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (!mkdtemp(f->root))
+        return -1;
+    f->config = xasprintf("%s/config", f->root);
+    f->share = xasprintf("%s/share", f->root);
+    f->state = xasprintf("%s/state", f->root);
+    f->image = "image";
+    put(f->share, "images/smallest.yaml", "busybox: smallest\n");
+    put(f->share, "images/unused.yaml", "busybox: distribution\n");
+    put(f->share, "kernels/smallest.yaml", "source: {package: linux-source}\n");
+    put(f->config, "rambox.yaml", RAMBOX_YAML);
+    put(f->config, "nodes.d/n1.yaml", "node: n1\nmac: 52:54:00:00:00:01\nip: 192.168.7.11\n");
+    put(f->config, "images/secret-tree/big.bin", "not a definition");
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct folder *f = *state;
+    dir_remove(f->root);
+    free(f->root);
+    free(f->config);
+    free(f->share);
+    free(f->state);
+    free(f);
+    return 0;
+}
+
+/* A builder of artifacts that consist of their text: kept in the real store, by its real hash. */
+static int find(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                struct diags *diags, struct generation_artifact *ret_artifact)
+{
+    const struct folder *f = user;
+    const char *bytes = kind == ARTIFACT_KERNEL ? "kernel" : f->image;
+    assert_non_null(kind == ARTIFACT_KERNEL ? (const void *)site_kernel(site, name) : site_image(site, name));
+    if (!bytes) {
+        diag_error(diags, NULL, "image %s is not built: rambox build", name);
+        return -ENOENT;
+    }
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    struct digest digest;
+    assert_int_equal(artifact_put_data(store, bytes, strlen(bytes), diags, &digest), 0);
+    *ret_artifact = (struct generation_artifact){kind, xstrdup(name), digest, strlen(bytes)};
+    return 0;
+}
+
+static int publish_now(struct folder *f, struct diags *diags, unsigned *ret_number)
+{
+    return publish(f->config, f->share, f->state, &(struct artifact_source){.find = find, .user = f}, diags,
+                   ret_number);
+}
+
+static void must_publish(struct folder *f, unsigned number)
+{
+    cleanup_diags struct diags diags = {0};
+    unsigned got = 0;
+    assert_int_equal(publish_now(f, &diags, &got), 0);
+    assert_int_equal(got, number);
+}
+
+static void test_publish(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    unsigned number = 0;
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), -ENOENT);
+    diags_free(&diags);
+    must_publish(f, 1);
+
+    /* It stands on its own: neither the configuration nor the share folder is needed. */
+    dir_remove(f->share);
+    dir_remove(f->config);
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_int_equal(diags.list.n, 0);
+    assert_int_equal(generation->number, 1);
+    assert_true(generation->created > 1600000000);
+    assert_int_equal(generation->artifacts.n, 2);
+    assert_int_equal(generation_artifact(generation, ARTIFACT_IMAGE, "smallest")->size, 5);
+    assert_non_null(site_node_by_name(generation->site, "n1"));
+    assert_non_null(site_image(generation->site, "smallest"));
+    assert_null(site_image(generation->site, "unused"));
+    cleanup_free char *big = xasprintf("%s/generations/1/definitions/images/secret-tree", f->state);
+    assert_false(file_exists(big));
+    assert_int_equal(publish_now(f, &diags, &number),
+                     -ENOENT); /* the configuration is gone; the generation is not */
+}
+
+static void test_unchanged(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    unsigned number = 0;
+    must_publish(f, 1);
+    assert_int_equal(publish_now(f, &diags, &number), PUBLISH_UNCHANGED);
+    assert_int_equal(number, 1);
+    f->image = "IMAGE"; /* the same size, another hash */
+    must_publish(f, 2);
+    put(f->config, "nodes.d/n2.yaml", "node: n2\nmac: 52:54:00:00:00:02\n");
+    must_publish(f, 3);
+    assert_int_equal(publish_now(f, &diags, &number), PUBLISH_UNCHANGED);
+    assert_int_equal(number, 3);
+}
+
+/* F13: what runs stays when an edit is wrong, when something is not built, and when an artifact is damaged.
+ */
+static void test_refused(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    unsigned number = 77;
+    must_publish(f, 1);
+    put(f->config, "nodes.d/n2.yaml", "node: n2\nmac: 52:54:00:00:00:01\n");
+    assert_int_equal(publish_now(f, &diags, &number), -EINVAL);
+    assert_string_equal(diags.list.items[0].file, "nodes.d/n2.yaml");
+    diags_free(&diags);
+
+    put(f->config, "nodes.d/n2.yaml", "node: n2\nmac: 52:54:00:00:00:02\n");
+    f->image = NULL;
+    assert_int_equal(publish_now(f, &diags, &number), -ENOENT);
+    assert_string_equal(diags.list.items[0].text, "image smallest is not built: rambox build");
+    diags_free(&diags);
+    assert_int_equal(number, 77);
+
+    f->image = "image"; /* a file of this name would hide the built-in one in the generation */
+    put(f->config, "images/smallest.yaml", "name: mine\nbusybox: distribution\n");
+    assert_int_equal(publish_now(f, &diags, &number), -EEXIST);
+    assert_string_equal(diags.list.items[0].file, "images/smallest.yaml");
+    assert_int_equal(diags.list.n, 1);
+    diags_free(&diags);
+
+    cleanup_free unsigned *numbers = NULL;
+    unsigned current;
+    assert_int_equal(generation_list(f->state, &numbers, &current), 0);
+    assert_int_equal(current, 1);
+    assert_int_equal(numbers[0], 1);
+    assert_int_equal(numbers[1], 0);
+}
+
+/* What the artifact source says is not believed: the bytes are looked at. */
+static int find_damaged(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                        struct diags *diags, struct generation_artifact *ret_artifact)
+{
+    struct folder *f = user;
+    int r = find(f, site, kind, name, diags, ret_artifact);
+    char hex[DIGEST_TEXT_MAX];
+    cleanup_free char *file = xasprintf("artifacts/%s", digest_format(&ret_artifact->digest, hex));
+    if (kind == ARTIFACT_IMAGE)
+        put(f->state, file, "imagf");
+    return r;
+}
+
+static void test_damaged_artifact(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    unsigned number = 0;
+    assert_int_equal(
+        publish(f->config, f->share, f->state, &(struct artifact_source){find_damaged, f}, &diags, &number),
+        -EINVAL);
+    assert_non_null(strstr(diags.list.items[0].text, "is damaged; remove it and build again"));
+    diags_free(&diags);
+    must_publish(f, 1);
+    /* And a generation whose artifact has gone is not loaded. */
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    dir_remove(store);
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), -EBADMSG);
+    assert_int_equal(diags.errors, 2);
+    assert_int_equal(generation_switch(f->state, 1, &diags), -EBADMSG);
+}
+
+static void test_switch(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    cleanup_free unsigned *numbers = NULL;
+    unsigned current, number = 0;
+    must_publish(f, 1);
+    f->image = "second";
+    must_publish(f, 2);
+    assert_int_equal(generation_switch(f->state, 1, &diags), 0);
+    assert_int_equal(generation_list(f->state, &numbers, &current), 0);
+    assert_int_equal(current, 1);
+    assert_int_equal(numbers[1], 2);
+    assert_int_equal(generation_switch(f->state, 3, &diags), -ENOENT);
+    assert_string_equal(diags.list.items[0].text,
+                        "there is no generation 3; `rambox generation list` shows them");
+    /* After a roll back, publishing the newer definitions again is a new generation. */
+    assert_int_equal(publish_now(f, &diags, &number), 0);
+    assert_int_equal(number, 3);
+}
+
+static void test_diff(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    cleanup_free char *text = NULL, *back = NULL, *same = NULL;
+    put(f->config, "nodes.d/n2.yaml", "node: n2\nmac: 52:54:00:00:00:02\n");
+    must_publish(f, 1);
+    f->image = "image, longer";
+    put(f->config, "rambox.yaml", RAMBOX_YAML "server: {tftp: {port: 1069}}\n");
+    put(f->config, "nodes.d/n1.yaml", "node: n1\nmac: 52:54:00:00:00:01\nip: 192.168.7.12\ncmdline: quiet\n");
+    put(f->config, "nodes.d/n2.yaml", "node: n3\nmac: 52:54:00:00:00:03\nip: 192.168.7.13\n");
+    must_publish(f, 2);
+    assert_int_equal(generation_diff(f->state, 1, 0, &diags, &text), 0);
+    assert_string_equal(text, "~ server: tftp port 69 -> 1069\n"
+                              "~ node n1: ip 192.168.7.11 -> 192.168.7.12, cmdline (none) -> quiet\n"
+                              "- node n2: mac 52:54:00:00:00:02, profile default\n"
+                              "+ node n3: mac 52:54:00:00:00:03, ip 192.168.7.13, profile default\n"
+                              "~ image smallest: 6105d6cc76af -> 4e8d24d081eb (5 B -> 13 B)\n");
+    assert_int_equal(generation_diff(f->state, 2, 1, &diags, &back), 0);
+    assert_non_null(strstr(back, "+ node n2: mac 52:54:00:00:00:02, profile default\n"));
+    assert_int_equal(generation_diff(f->state, 2, 2, &diags, &same), 0);
+    assert_string_equal(same, "");
+}
+
+static char *preview(struct folder *f, bool artifacts)
+{
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(site_free) struct site *site = NULL;
+    char *text = NULL;
+    assert_int_equal(config_load(f->config, f->share, &diags, &site), 0);
+    assert_int_equal(
+        publish_preview(site, f->state, artifacts ? &(struct artifact_source){find, f} : NULL, &diags, &text),
+        0);
+    return text;
+}
+
+static void test_preview(void **state)
+{
+    struct folder *f = *state;
+    cleanup_free char *all = preview(f, true);
+    assert_non_null(strstr(all, "+ node n1: mac 52:54:00:00:00:01, ip 192.168.7.11, profile default\n"));
+    assert_non_null(strstr(all, "+ kernel smallest: "));
+    must_publish(f, 1);
+    cleanup_free char *none = preview(f, true), *bare = preview(f, false);
+    assert_string_equal(none, "");
+    assert_string_equal(bare, "");
+    f->image = NULL;
+    cleanup_free char *unbuilt = preview(f, true);
+    assert_string_equal(unbuilt, "~ image smallest: 6105d6cc76af -> not built\n");
+}
+
+/* Runs publish in a child that is killed at the entry of its `step`th system call. Returns false when it came
+ * to its end before. */
+static bool publish_killed(struct folder *f, unsigned step)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct diags diags = {0};
+        unsigned number;
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+            _exit(3);
+        raise(SIGSTOP);
+        _exit(publish_now(f, &diags, &number) == 0 ? 0 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSTOPPED(status));
+    /* Every call stops twice, at its entry and at its end. */
+    for (unsigned i = 0; i < 2 * step - 1; i++) {
+        assert_int_equal(ptrace(PTRACE_SYSCALL, child, NULL, NULL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status)) {
+            assert_int_equal(WEXITSTATUS(status), 0);
+            return false;
+        }
+    }
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    return true;
+}
+
+static unsigned current_nodes(const struct folder *f)
+{
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_int_equal(generation->artifacts.n, 2);
+    return (unsigned)generation->site->nodes.n;
+}
+
+/* F9: killed at each system call in turn, the current generation is always whole: the old one, or (once it
+ * was switched) the new one. The next publish succeeds and leaves nothing behind. */
+static void test_cut_short(void **state)
+{
+    struct folder *f = *state;
+    unsigned steps = 0, switched = 0;
+    must_publish(f, 1);
+    put(f->config, "nodes.d/n2.yaml", "node: n2\nmac: 52:54:00:00:00:02\n");
+    cleanup_free char *leftover = xasprintf("%s/generations/.new", f->state);
+    for (unsigned step = 1;; step++) {
+        cleanup_diags struct diags diags = {0};
+        unsigned number = 0;
+        bool killed = publish_killed(f, step);
+        unsigned nodes = current_nodes(f);
+        assert_true(nodes == 1 || nodes == 2);
+        switched += nodes == 2;
+        if (!killed)
+            break;
+        assert_true(publish_now(f, &diags, &number) >= 0);
+        assert_int_equal(current_nodes(f), 2);
+        assert_false(file_exists(leftover));
+        /* Back to the first, for the next step. */
+        assert_int_equal(generation_switch(f->state, 1, &diags), 0);
+        for (; number > 1; number--) {
+            cleanup_free char *path = xasprintf("%s/generations/%u", f->state, number);
+            assert_int_equal(dir_remove(path), 0);
+        }
+        steps++;
+    }
+    /* It really was killed at many steps, and not only before or after the switch. */
+    assert_true(steps > 50);
+    assert_true(switched > 1 && switched < steps);
+}
+
+/* Publishes an edit, and an image that was not built before; both are long ago when this returns. */
+static void publish_edit(struct folder *f, unsigned number)
+{
+    cleanup_free char *node = xasprintf("node: n2\nmac: 52:54:00:00:01:%02x\n", number);
+    cleanup_free char *image = xasprintf("image %u", number);
+    put(f->config, "nodes.d/n2.yaml", node);
+    f->image = image;
+    must_publish(f, number);
+    f->image = NULL;
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    char **names = NULL;
+    assert_int_equal(dir_names(store, NULL, &names), 0);
+    for (char **name = names; *name; name++) {
+        cleanup_free char *path = xasprintf("%s/%s", store, *name);
+        assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[2]){{0}}, 0), 0);
+    }
+    names_free(names);
+}
+
+static bool has_image(const struct folder *f, unsigned number)
+{
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    cleanup_free char *image = xasprintf("image %u", number);
+    struct hash hash;
+    struct digest digest;
+    hash_init(&hash);
+    hash_add(&hash, image, strlen(image));
+    hash_end(&hash, &digest);
+    return artifact_has(store, &digest);
+}
+
+static bool has_generation(const struct folder *f, unsigned number)
+{
+    cleanup_free char *path = xasprintf("%s/generations/%u", f->state, number);
+    return file_exists(path);
+}
+
+/* What only generations of long ago had goes with them; never what is current, or was just before, or is the
+ * cache's. */
+static void test_prune(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    unsigned last = GENERATIONS_KEPT;
+    for (unsigned number = 1; number <= last; number++)
+        publish_edit(f, number);
+    assert_true(has_generation(f, 1) && has_image(f, 1));
+    publish_edit(f, ++last);
+    assert_false(has_generation(f, 1) || has_image(f, 1));
+    assert_true(has_generation(f, 2) && has_image(f, 2));
+
+    /* A roll back to the oldest, and on from there. */
+    assert_int_equal(generation_switch(f->state, 2, &diags), 0);
+    publish_edit(f, ++last);
+    assert_true(has_generation(f, 2) && has_image(f, 2));
+    assert_int_equal(generation_load(f->state, 2, &diags, &generation), 0);
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    cleanup_free char *image2 =
+        artifact_path(store, &generation_artifact(generation, ARTIFACT_IMAGE, "smallest")->digest);
+    cleanup_free char *cached = xasprintf("%s/cached", f->root);
+    assert_int_equal(link(image2, cached), 0);
+    publish_edit(f, ++last);
+    assert_false(has_generation(f, 2) || has_generation(f, 3) || has_image(f, 3));
+    assert_true(has_image(f, 2)); /* the cache has it */
+    generation_unref(TAKE_PTR(generation));
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_int_equal(generation->number, last);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_publish),          TEST(test_unchanged), TEST(test_refused),
+        TEST(test_damaged_artifact), TEST(test_switch),    TEST(test_diff),
+        TEST(test_preview),          TEST(test_cut_short), TEST(test_prune),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
