@@ -1,0 +1,64 @@
+/* The boots that are under way, by MAC: the link between a firmware's DISCOVER, the files it asks for and
+ * what the node reports. A boot moves by the events the serving code emits; one function moves it
+ * (boot_table_observe).
+ *
+ * A boot begins when a firmware (class PXEClient or HTTPClient) that we answer sends a DISCOVER, and there is
+ * no boot of its MAC, or the last one went past its loader, or nothing was heard of it for 30 s. The table
+ * holds the `capacity` boots heard of last. Safe from any thread: every call takes the table's lock for a
+ * look-up.
+ */
+#pragma once
+
+#include "serve/counters.h"
+#include "serve/event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct boot_table;
+
+struct boot_table_config {
+    size_t capacity;                /* 0: 65,536 */
+    uint64_t (*random)(void *user); /* 64 unpredictable bits; boot ids come from it */
+    void *user;
+    struct event_sink *sink; /* gets EVENT_BOOT; called without the table's lock held */
+    struct counters *counters;
+};
+
+/* NULL when memory is gone. `config` is copied. */
+struct boot_table *boot_table_new(const struct boot_table_config *config);
+void boot_table_free(struct boot_table *table);
+
+/* The DISCOVER of a firmware: begins a boot or goes on with the current one; returns its id (0: memory is
+ * gone). `node` may be NULL. Emits EVENT_BOOT when one begins. */
+uint64_t boot_table_discover(struct boot_table *table, const struct moment *now, const struct mac *mac,
+                             const char *node, unsigned generation);
+/* The address a boot was given (0: not said), and the generation it was told to boot (0: not said). Emits
+ * EVENT_BOOT when one differs from what was known. */
+void boot_table_assign(struct boot_table *table, const struct moment *now, uint64_t id, ipv4_t ip,
+                       unsigned generation);
+
+/* Moves the boot that the event belongs to (event->boot) and marks it as heard of. The daemon's sink calls
+ * this with every event. EVENT_BOOT itself is passed over. */
+void boot_table_observe(struct boot_table *table, const struct event *event);
+
+/* Notes that the node has reported its stages up to `us` (its CLOCK_BOOTTIME) and returns up to where it had
+ * before (-1: nothing, also for a boot that there is not). Nodes report all their stages each time; this
+ * tells which are new. */
+int64_t boot_table_told(struct boot_table *table, uint64_t id, int64_t us);
+
+/* Copies of what is known; false when there is none. ret_stage may be NULL. */
+bool boot_table_get(struct boot_table *table, uint64_t id, struct boot *ret_boot, enum boot_stage *ret_stage);
+bool boot_table_by_mac(struct boot_table *table, const struct mac *mac, struct boot *ret_boot,
+                       enum boot_stage *ret_stage);
+bool boot_table_by_ip(struct boot_table *table, ipv4_t ip, struct boot *ret_boot, enum boot_stage *ret_stage);
+
+/* Puts a boot of the store back after a restart, so that reports of nodes that are up still find it. 0 or
+ * -ENOMEM. */
+int boot_table_load(struct boot_table *table, const struct moment *now, const struct boot *boot);
+size_t boot_table_count(struct boot_table *table);
+
+/* The id as 16 lower-case hexadecimal digits, and back (0 or -EINVAL). */
+#define BOOT_ID_TEXT_MAX 17
+const char *boot_id_format(uint64_t id, char buf[static BOOT_ID_TEXT_MAX]);
+int boot_id_parse(const char *text, uint64_t *ret_id);

@@ -1,0 +1,123 @@
+/* See serve/describe.h. */
+#include "serve/describe.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define NODE_UNKNOWN "unknown"
+
+/* Adds text to the command line, each piece behind a blank. */
+static void add(struct writer *w, const char *fmt, ...) PRINTF(2, 3);
+
+static void add(struct writer *w, const char *fmt, ...)
+{
+    char text[CMDLINE_MAX_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof(text)) {
+        w->failed = true;
+        return;
+    }
+    if (n == 0)
+        return;
+    if (w->used)
+        writer_u8(w, ' ');
+    writer_put(w, text, (size_t)n);
+}
+
+/* H11: `ip=<client>:<server>:<gateway>:<netmask>:<hostname>:<device>:off`. Without a device the kernel takes
+ * the first that is up, and waits for all of them; a node has the one it booted from. */
+static void add_ip(struct writer *w, const struct boot_client *c, const struct profile *profile,
+                   const struct subnet *subnet)
+{
+    char client[IPV4_TEXT_MAX], server[IPV4_TEXT_MAX], router[IPV4_TEXT_MAX] = "", mask[IPV4_TEXT_MAX];
+    if (profile->ip == IP_NONE)
+        return;
+    if (profile->ip == IP_DHCP || !c->ip || !subnet) {
+        add(w, "ip=dhcp");
+        return;
+    }
+    if (subnet->router)
+        ipv4_format(subnet->router, router);
+    add(w, "ip=%s:%s:%s:%s:%s::off", ipv4_format(c->ip, client), ipv4_format(c->server, server), router,
+        ipv4_format(prefix_mask(&subnet->prefix), mask), c->node ? c->node->name : "");
+}
+
+static void add_root(struct writer *w, const struct profile *profile)
+{
+    switch (profile->root_mode) {
+    case ROOT_RAM: /* H23 */
+        add(w, "rambox");
+        break;
+    case ROOT_SHELL: /* H21 */
+        add(w, "shell");
+        break;
+    case ROOT_OTHER: /* H24 */
+        if (profile->root)
+            add(w, "root=%s", profile->root);
+        break;
+    }
+}
+
+static void add_reporting(struct writer *w, const struct boot_client *c)
+{
+    char server[IPV4_TEXT_MAX];
+    if (c->server && c->http_port)
+        add(w, "rambox.server=%s:%u", ipv4_format(c->server, server), c->http_port);
+    if (c->boot)
+        add(w, "rambox.boot=%016" PRIx64, c->boot);
+    if (c->node)
+        add(w, "rambox.node=%s", c->node->name);
+}
+
+static int write_cmdline(const struct boot_client *c, const struct profile *profile,
+                         const struct subnet *subnet, char cmdline[static CMDLINE_MAX_SIZE])
+{
+    struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
+    add(&w, "rw");
+    add_ip(&w, c, profile, subnet);
+    add_root(&w, profile);
+    if (profile->console)
+        add(&w, "console=%s", profile->console);
+    add_reporting(&w, c);
+    if (profile->cmdline)
+        add(&w, "%s", profile->cmdline);
+    if (c->node && c->node->cmdline)
+        add(&w, "%s", c->node->cmdline);
+    writer_u8(&w, 0);
+    if (w.failed)
+        return -E2BIG;
+    for (const char *p = cmdline; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return -EINVAL;
+    return 0;
+}
+
+int boot_describe(const struct generation *g, const struct boot_client *c,
+                  struct boot_description *ret_description)
+{
+    struct boot_description d = {.generation = g->number, .name = c->node ? c->node->name : NODE_UNKNOWN};
+    const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
+    const char *name = c->node                                      ? c->node->profile
+                       : subnet && subnet->unknown == UNKNOWN_ALLOW ? subnet->unknown_profile
+                                                                    : NULL;
+    const struct profile *profile = name ? site_profile(g->site, name) : NULL;
+    if (!profile || !profile->kernel || !generation_artifact(g, ARTIFACT_KERNEL, profile->kernel))
+        return -ENOENT;
+    artifact_path_format(g->number, ARTIFACT_KERNEL, profile->kernel, d.kernel);
+    if (profile->image) {
+        if (!generation_artifact(g, ARTIFACT_IMAGE, profile->image))
+            return -ENOENT;
+        artifact_path_format(g->number, ARTIFACT_IMAGE, profile->image, d.image);
+    }
+    int r = write_cmdline(c, profile, subnet, d.cmdline);
+    if (r == 0)
+        *ret_description = d;
+    return r;
+}

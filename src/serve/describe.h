@@ -1,0 +1,33 @@
+/* What a node boots, said once for every loader: kernel, ramdisk and command line from (generation, node,
+ * boot). */
+#pragma once
+
+#include "model/generation.h"
+
+/* COMMAND_LINE_SIZE of the kernel on x86, with the final NUL, less what PXELINUX adds: BOOT_IMAGE= and
+ * initrd=, with a path each. The kernel cuts what is longer without a word. */
+#define CMDLINE_MAX_SIZE (2048 - 2 * ARTIFACT_PATH_MAX - sizeof("BOOT_IMAGE=  initrd="))
+
+/* Who boots, and what it is told of us. */
+struct boot_client {
+    const struct node *node; /* NULL: a machine without an entry, with its subnet's `unknown_profile` */
+    ipv4_t ip;               /* its address; 0: not known, and ip=dhcp stands in for IP_STATIC */
+    struct mac mac;          /* all zero: not known */
+    ipv4_t server;           /* our address on its network */
+    uint16_t http_port;      /* where it reports */
+    uint64_t boot;           /* id; 0: none */
+};
+
+struct boot_description {
+    unsigned generation;
+    const char *name; /* of the node, or `unknown` */
+    char kernel[ARTIFACT_PATH_MAX];
+    char image[ARTIFACT_PATH_MAX];  /* empty: the kernel embeds its initramfs (H18) */
+    char cmdline[CMDLINE_MAX_SIZE]; /* H11: without initrd= */
+};
+
+/* 0; -ENOENT: the node's profile, kernel or image is not in the generation, or the machine has neither an
+ * entry nor a profile for unknown ones; -E2BIG: the command line is longer than the kernel takes; -EINVAL: it
+ * holds a control character that would break out of a boot script. */
+int boot_describe(const struct generation *generation, const struct boot_client *client,
+                  struct boot_description *ret_description);

@@ -1,0 +1,362 @@
+/* The DHCP server's outer part: from bytes to an exchange, its subnet and its node; the contract is in
+ * serve/dhcp.h. What each message type leads to is in dhcp_process.c, how replies look in dhcp_reply.c. */
+#include "serve/dhcp.h"
+#include "base/cleanup.h"
+#include "serve/dhcp_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define YEAR_S (366 * INT64_C(86400))
+
+/* Name, and whether a person should be told: a flood of what is business as usual would hide the rest. */
+static const struct {
+    const char *name;
+    bool tell;
+} silences[SILENCE_COUNT] = {
+    [SILENCE_NONE] = {"none", false},
+    [SILENCE_MALFORMED] = {"malformed", false},
+    [SILENCE_BOOTP] = {"bootp", true},
+    [SILENCE_NOT_ETHERNET] = {"not-ethernet", false},
+    [SILENCE_NOT_A_REQUEST] = {"not-a-request", true},
+    [SILENCE_TYPE] = {"server-message", true},
+    [SILENCE_OTHER_SERVER] = {"other-server", false},
+    [SILENCE_DONE] = {"done", false},
+    [SILENCE_FOREIGN] = {"foreign", true},
+    [SILENCE_UNKNOWN_LEASE] = {"unknown-lease", false},
+    [SILENCE_NO_GENERATION] = {"no-generation", true},
+    [SILENCE_NO_SUBNET] = {"no-subnet", true},
+    [SILENCE_FOREIGN_RELAY] = {"foreign-relay", true},
+    [SILENCE_UNKNOWN_MAC] = {"unknown-mac", true},
+    [SILENCE_POOL_EMPTY] = {"pool-empty", true},
+    [SILENCE_NO_POOL] = {"no-pool", true},
+    [SILENCE_WRONG_SUBNET] = {"wrong-subnet", true},
+    [SILENCE_ADDRESS_TAKEN] = {"address-taken", true},
+    [SILENCE_NO_MEMORY] = {"no-memory", true},
+};
+
+const char *dhcp_silence_name(enum dhcp_silence s)
+{
+    return silences[s].name;
+}
+
+struct dhcp_server *dhcp_server_new(const struct dhcp_server_config *config)
+{
+    struct dhcp_server *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->config = *config;
+    s->leases = lease_table_new(config->random(config->user));
+    if (!s->leases) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void dhcp_server_free(struct dhcp_server *s)
+{
+    if (!s)
+        return;
+    lease_table_free(s->leases);
+    free(s->own);
+    free(s);
+}
+
+int dhcp_server_set_addresses(struct dhcp_server *s, const ipv4_t *addresses, size_t n)
+{
+    ipv4_t *own = malloc((n ? n : 1) * sizeof(*own));
+    if (!own)
+        return -ENOMEM;
+    if (n)
+        memcpy(own, addresses, n * sizeof(*own));
+    free(s->own);
+    s->own = own;
+    s->own_n = n;
+    return 0;
+}
+
+/* What remains of a span that ends at a Unix time, as a monotonic time. */
+static uint64_t until(const struct moment *now, int64_t expires)
+{
+    int64_t left = expires - now->unix_us / 1000000;
+    if (left < 0)
+        left = 0;
+    if (left > YEAR_S)
+        left = YEAR_S;
+    return now->mono_us + (uint64_t)left * SECOND_US;
+}
+
+int dhcp_server_load_lease(struct dhcp_server *s, const struct moment *now, const struct lease *lease)
+{
+    struct lease_entry *e;
+    uint64_t end = until(now, lease->expires);
+    bool declined = lease->state == LEASE_DECLINED;
+    int r = lease_hold(s->leases, lease->ip, declined ? NULL : &lease->client, &lease->mac,
+                       declined ? USE_DECLINED : USE_BOUND, end, &e);
+    if (r < 0)
+        return r;
+    e->start = lease->start;
+    e->expires = lease->expires;
+    e->committed_us = end;
+    if (lease->hostname[0])
+        lease_set_hostname(e, lease->hostname);
+    if (lease->state == LEASE_RELEASED)
+        lease_move(s->leases, e, USE_FREE, 0);
+    return 0;
+}
+
+void dhcp_server_committed(struct dhcp_server *s, const struct moment *now, const struct lease *lease,
+                           bool ok)
+{
+    struct lease_entry *e = lease_by_ip(s->leases, lease->ip);
+    if (!e || lease->state != LEASE_BOUND || e->use != USE_BOUND || !lease_is_of(e, &lease->client) ||
+        e->expires != lease->expires)
+        return; /* it has moved on since */
+    if (ok)
+        e->committed_us = e->until_us;
+    else if (e->committed_us > now->mono_us)
+        lease_move(s->leases, e, USE_BOUND, e->committed_us);
+    else
+        lease_move(s->leases, e, USE_OFFERED, now->mono_us + OFFER_HOLD_S * SECOND_US);
+}
+
+void dhcp_server_figures(const struct dhcp_server *s, struct dhcp_figures *ret_figures)
+{
+    *ret_figures = (struct dhcp_figures){
+        .offered = lease_count(s->leases, USE_OFFERED),
+        .bound = lease_count(s->leases, USE_BOUND),
+        .declined = lease_count(s->leases, USE_DECLINED),
+    };
+}
+
+enum dhcp_verdict silent(struct exchange *x, enum dhcp_silence why, const char *fmt, ...)
+{
+    struct dhcp_outcome *o = x->outcome;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(o->note, sizeof(o->note), fmt, args);
+    va_end(args);
+    o->silence = why;
+    return DHCP_SILENT;
+}
+
+bool is_own(const struct exchange *x, ipv4_t address)
+{
+    if (address == x->arrival->local)
+        return true;
+    for (size_t i = 0; i < x->server->own_n; i++)
+        if (x->server->own[i] == address)
+            return true;
+    return false;
+}
+
+/* The subnet a message comes from: the relay's (P13); of a client that renews from behind a router, the one
+ * of its address; else the one of the interface. */
+static const struct subnet *subnet_of(const struct exchange *x)
+{
+    const struct site *site = x->generation->site;
+    const struct dhcp_packet *p = x->packet;
+    const struct dhcp_arrival *a = x->arrival;
+    if (p->giaddr)
+        return site_subnet_of(site, p->giaddr);
+    const struct subnet *own = p->ciaddr && p->ciaddr == a->from ? site_subnet_of(site, p->ciaddr) : NULL;
+    if (own && (!own->interface || strcmp(own->interface, a->interface) == 0))
+        return own;
+    const struct subnet *here = site_subnet_of(site, a->local), *named = NULL;
+    VEC_EACH(subnet, &site->subnets)
+        if (subnet->interface && strcmp(subnet->interface, a->interface) == 0 && (!named || subnet == here))
+            named = subnet;
+    if (named)
+        return named;
+    return here && here->interface ? NULL : here;
+}
+
+/* D1. A node of ours is known by its MAC address, whatever its firmware, its kernel and its system call
+ * themselves: so it keeps one address through a boot. Other machines are known by what they say. */
+static void key_of(const struct exchange *x, struct client_key *ret_key)
+{
+    const struct dhcp_packet *p = x->packet;
+    struct reader id = dhcp_option(p, DHCP_CLIENT_ID);
+    struct client_key *key = ret_key;
+    key->size = 0;
+    if (!x->node && !id.failed && id.left > 0 && id.left < CLIENT_KEY_MAX) {
+        key->b[key->size++] = 1;
+        memcpy(key->b + key->size, id.p, id.left);
+        key->size = (uint16_t)(key->size + id.left);
+        return;
+    }
+    key->b[key->size++] = 0;
+    key->b[key->size++] = p->htype;
+    memcpy(key->b + key->size, p->chaddr, p->hlen);
+    key->size = (uint16_t)(key->size + p->hlen);
+}
+
+/* Tells the table the pools of this generation. 0 or -ENOMEM. */
+static int take_pools(const struct exchange *x)
+{
+    const struct site *site = x->generation->site;
+    size_t n = 0;
+    VEC_EACH(subnet, &site->subnets)
+        n += subnet->pools.n;
+    struct pool *pools = calloc(n ? n : 1, sizeof(*pools));
+    if (!pools)
+        return -ENOMEM;
+    n = 0;
+    VEC_EACH(subnet, &site->subnets)
+        VEC_EACH(pool, &subnet->pools)
+            pools[n++] = *pool;
+    int r = lease_table_set_pools(x->server->leases, pools, n);
+    free(pools);
+    return r;
+}
+
+/* Everything that is the same for all types: whether we may speak to this client at all. */
+static enum dhcp_silence admit(struct exchange *x)
+{
+    const struct dhcp_packet *p = x->packet;
+    char text[IPV4_TEXT_MAX], mac[MAC_TEXT_MAX];
+    if (!x->generation) {
+        silent(x, SILENCE_NO_GENERATION, "nothing is published yet: rambox publish");
+        return SILENCE_NO_GENERATION;
+    }
+    if (x->server->generation != x->generation->number) {
+        if (take_pools(x) < 0) {
+            silent(x, SILENCE_NO_MEMORY, "no memory left");
+            return SILENCE_NO_MEMORY;
+        }
+        x->server->generation = x->generation->number;
+    }
+    x->subnet = subnet_of(x);
+    if (!x->subnet && p->giaddr) {
+        silent(x, SILENCE_FOREIGN_RELAY, "relay %s is in none of the subnets", ipv4_format(p->giaddr, text));
+        return SILENCE_FOREIGN_RELAY;
+    }
+    if (!x->subnet) {
+        silent(x, SILENCE_NO_SUBNET, "no subnet is served on %s (address %s)", x->arrival->interface,
+               ipv4_format(x->arrival->local, text));
+        return SILENCE_NO_SUBNET;
+    }
+    x->node = site_node_by_mac(x->generation->site, &x->outcome->mac);
+    if (x->node) {
+        snprintf(x->outcome->node, sizeof(x->outcome->node), "%s", x->node->name);
+    } else if (x->subnet->unknown == UNKNOWN_DENY) { /* H5 */
+        silent(x, SILENCE_UNKNOWN_MAC,
+               "unknown MAC, subnet %s denies unknown machines: rambox node add NAME --mac %s",
+               x->subnet->name, mac_format(&x->outcome->mac, mac));
+        return SILENCE_UNKNOWN_MAC;
+    }
+    return SILENCE_NONE;
+}
+
+static enum dhcp_verdict decide(struct exchange *x)
+{
+    static enum dhcp_verdict (*const process[DHCP_TYPE_COUNT])(struct exchange * x) = {
+        [DHCP_DISCOVER] = process_discover, [DHCP_REQUEST] = process_request,
+        [DHCP_DECLINE] = process_decline,   [DHCP_RELEASE] = process_release,
+        [DHCP_INFORM] = process_inform,
+    };
+    const struct dhcp_packet *p = x->packet;
+    struct dhcp_outcome *o = x->outcome;
+    char from[IPV4_TEXT_MAX];
+    enum dhcp_defect defect = dhcp_parse(x->arrival->data, x->arrival->size, &x->server->packet);
+    if (defect != DHCP_OK) {
+        count(x->server->config.counters, COUNT_DHCP_MALFORMED + defect - 1, 1);
+        return silent(x, SILENCE_MALFORMED, "malformed: %s", dhcp_defect_name(defect));
+    }
+    if (dhcp_option(p, DHCP_RELAY_AGENT).left > 255) /* RFC 3046 §2.2: it could not be echoed */
+        return silent(x, SILENCE_MALFORMED, "malformed: option 82 of more than 255 bytes");
+    o->request = p->type;
+    o->xid = p->xid;
+    count(x->server->config.counters, COUNT_DHCP_IN + p->type, 1);
+    if (!dhcp_mac(p, &o->mac) || !mac_is_unicast(&o->mac))
+        return silent(x, SILENCE_NOT_ETHERNET, "no Ethernet address (type %u, length %u)", p->htype, p->hlen);
+    ipv4_format(x->arrival->from, from);
+    if (p->op == DHCP_BOOTREPLY)
+        return silent(x, SILENCE_NOT_A_REQUEST, "another DHCP server answers: %s from %s",
+                      dhcp_type_name(p->type), from);
+    if (p->type == DHCP_BOOTP) /* D19 */
+        return silent(x, SILENCE_BOOTP, "BOOTP without DHCP is not answered");
+    if (!process[p->type])
+        return silent(x, SILENCE_TYPE, "%s as a request, from %s", dhcp_type_name(p->type), from);
+    if (admit(x) != SILENCE_NONE)
+        return DHCP_SILENT;
+    key_of(x, &x->key);
+    pxe_client_of(p, &x->pxe);
+    lease_table_expire(x->server->leases, x->now->mono_us);
+    return process[p->type](x);
+}
+
+static void emit(struct exchange *x, enum event_kind kind, const char *detail)
+{
+    const struct dhcp_outcome *o = x->outcome;
+    struct event_sink *sink = x->server->config.sink;
+    sink->emit(sink, &(struct event){
+                         .kind = kind,
+                         .at = *x->now,
+                         .mac = o->mac,
+                         .node = o->node[0] ? o->node : NULL,
+                         .ip = o->ip,
+                         .boot = o->boot,
+                         .detail = detail,
+                     });
+}
+
+/* A firmware's DISCOVER that is answered begins a boot; what else its machine sends belongs to the one there
+ * is. */
+static void find_boot(struct exchange *x, enum dhcp_verdict verdict)
+{
+    struct dhcp_outcome *o = x->outcome;
+    struct boot boot;
+    if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE)
+        o->boot =
+            boot_table_discover(x->server->config.boots, x->now, &o->mac, o->node, x->generation->number);
+    else if (boot_table_by_mac(x->server->config.boots, &o->mac, &boot, NULL))
+        o->boot = boot.id;
+}
+
+enum dhcp_verdict dhcp_server_handle(struct dhcp_server *s, const struct generation *generation,
+                                     const struct moment *now, const struct dhcp_arrival *arrival,
+                                     struct dhcp_outcome *ret_outcome)
+{
+    struct dhcp_outcome *o = ret_outcome;
+    struct exchange x = {.server = s,
+                         .generation = generation,
+                         .now = now,
+                         .arrival = arrival,
+                         .packet = &s->packet,
+                         .outcome = o};
+    memset(o, 0, offsetof(struct dhcp_outcome, lease));
+    memset(&o->lease, 0, sizeof(o->lease));
+    o->size = 0;
+    o->note[0] = '\0';
+    o->ifindex = arrival->ifindex;
+    o->local = arrival->local;
+    o->local_port = arrival->to_port == PXE_PORT ? PXE_PORT : DHCP_SERVER_PORT;
+    enum dhcp_verdict verdict = decide(&x);
+    if (verdict == DHCP_SILENT)
+        count(s->config.counters, COUNT_DHCP_SILENT + o->silence - 1, 1);
+    if (o->silence == SILENCE_MALFORMED)
+        return verdict;
+    find_boot(&x, verdict);
+    emit(&x, EVENT_DHCP_IN, dhcp_type_name(o->request));
+    if (verdict == DHCP_SILENT && (silences[o->silence].tell || (o->silence == SILENCE_DONE && o->note[0])))
+        emit(&x, EVENT_DHCP_IGNORED, o->note);
+    return verdict;
+}
+
+void dhcp_server_sent(struct dhcp_server *s, const struct moment *now, const struct dhcp_outcome *o,
+                      unsigned generation)
+{
+    struct exchange x = {.server = s, .now = now, .outcome = (struct dhcp_outcome *)(uintptr_t)o};
+    count(s->config.counters,
+          o->reply == DHCP_OFFER ? COUNT_DHCP_OFFER
+          : o->reply == DHCP_ACK ? COUNT_DHCP_ACK
+                                 : COUNT_DHCP_NAK,
+          1);
+    if (o->boot && o->ip)
+        boot_table_assign(s->config.boots, now, o->boot, o->ip, generation);
+    emit(&x, EVENT_DHCP_OUT, dhcp_type_name(o->reply));
+}

@@ -1,0 +1,49 @@
+/* Events: what the server does for nodes, as it happens. The serving code calls one sink; the daemon fans
+ * them out to the log, to the store (a boot's timeline) and to whoever watches (`rambox serve --events`).
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "model/boot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The time of one moment, injected into every decision: no code below src/daemon reads a clock. */
+struct moment {
+    uint64_t mono_us; /* CLOCK_MONOTONIC (BOOTTIME), microseconds: for spans and time-outs */
+    int64_t unix_us;  /* CLOCK_REALTIME, microseconds: for what people and the store see */
+};
+
+enum event_kind {
+    EVENT_DHCP_IN,       /* detail: message type, `DISCOVER` ... */
+    EVENT_DHCP_OUT,      /* detail: message type; ip: the address given */
+    EVENT_DHCP_IGNORED,  /* detail: the reason, and what to do about it */
+    EVENT_TFTP_START,    /* file, bytes_total */
+    EVENT_TFTP_PROGRESS, /* file, bytes, bytes_total; at most ten a second and transfer */
+    EVENT_TFTP_END,      /* file, bytes, took_us, retransmissions */
+    EVENT_TFTP_REFUSED,  /* file, detail: the reason */
+    EVENT_TFTP_ABORTED,  /* file, bytes, bytes_total, detail: the client's words, or that it fell silent */
+    EVENT_BOOT,  /* a boot began, or its ip or generation became known: see boot_table_get. detail: `gN` */
+    EVENT_STAGE, /* detail: the stage's name [: detail]; node_us: CLOCK_BOOTTIME on the node */
+    EVENT_FACTS, /* json: the node's facts (H30) */
+};
+const char *event_kind_name(enum event_kind kind); /* `dhcp-in`, `tftp-end`, ... */
+
+struct event {
+    enum event_kind kind;
+    struct moment at;
+    struct mac mac;   /* of the node; all zero when not known */
+    const char *node; /* its name, or NULL */
+    ipv4_t ip;        /* 0: none */
+    uint64_t boot;    /* 0: none */
+    const char *file;
+    const char *detail;
+    const char *json;
+    uint64_t bytes, bytes_total, took_us, node_us;
+    uint32_t retransmissions;
+};
+
+struct event_sink {
+    void (*emit)(struct event_sink *sink, const struct event *event);
+};

@@ -1,0 +1,336 @@
+/* See serve/files.h. */
+#include "serve/files.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "serve/bootfile.h"
+#include "serve/pxelinux.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define CONFIG_FOLDER "pxelinux.cfg/"
+#define BUCKETS       256
+
+/* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
+ * the mapping. */
+struct file {
+    struct served_file public; /* first: a served_file is a struct file */
+    atomic_uint references;
+    struct files *owner; /* NULL: generated */
+    dev_t dev;
+    ino_t ino;
+    struct timespec changed;
+    struct file *next; /* in the bucket */
+};
+
+struct files {
+    struct files_config config;
+    int *loader_fds;
+    pthread_mutex_t lock; /* of the buckets */
+    struct file *buckets[BUCKETS];
+};
+
+struct files *files_new(const struct files_config *config)
+{
+    struct files *f = calloc(1, sizeof(*f));
+    int *fds = malloc((config->loader_fds_n ? config->loader_fds_n : 1) * sizeof(int));
+    if (!f || !fds) {
+        free(f);
+        free(fds);
+        return NULL;
+    }
+    f->config = *config;
+    if (config->loader_fds_n)
+        memcpy(fds, config->loader_fds, config->loader_fds_n * sizeof(int));
+    f->loader_fds = fds;
+    pthread_mutex_init(&f->lock, NULL);
+    return f;
+}
+
+void files_free(struct files *f)
+{
+    if (!f)
+        return;
+    pthread_mutex_destroy(&f->lock);
+    free(f->loader_fds);
+    free(f);
+}
+
+/* ---- open files ---- */
+
+static struct file *file_of(struct served_file *file)
+{
+    return (struct file *)file;
+}
+
+struct served_file *served_file_ref(struct served_file *file)
+{
+    atomic_fetch_add_explicit(&file_of(file)->references, 1, memory_order_relaxed);
+    return file;
+}
+
+static struct file **bucket(struct files *f, dev_t dev, ino_t ino)
+{
+    return &f->buckets[(dev * 31 + ino) % BUCKETS];
+}
+
+static void destroy(struct file *file)
+{
+    if (file->owner && file->public.size)
+        munmap((void *)(uintptr_t)file->public.data, file->public.size);
+    else if (!file->owner)
+        free((void *)(uintptr_t)file->public.data);
+    free(file);
+}
+
+void served_file_unref(struct served_file *served)
+{
+    if (!served)
+        return;
+    struct file *file = file_of(served);
+    struct files *owner = file->owner;
+    /* The last reference of a shared file goes under the lock, where a new one could be taken. */
+    if (owner)
+        pthread_mutex_lock(&owner->lock);
+    bool last = atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) == 1;
+    if (last && owner)
+        for (struct file **p = bucket(owner, file->dev, file->ino); *p; p = &(*p)->next)
+            if (*p == file) {
+                *p = file->next;
+                break;
+            }
+    if (owner)
+        pthread_mutex_unlock(&owner->lock);
+    if (last)
+        destroy(file);
+}
+
+struct served_file *served_file_of_bytes(enum file_kind kind, void *data, size_t size)
+{
+    struct file *file = calloc(1, sizeof(*file));
+    if (!file)
+        return NULL;
+    file->public = (struct served_file){.kind = kind, .data = data, .size = size};
+    atomic_init(&file->references, 1);
+    return &file->public;
+}
+
+static bool is_same(const struct file *file, const struct stat *st)
+{
+    return file->dev == st->st_dev && file->ino == st->st_ino && file->public.size == (uint64_t)st->st_size &&
+           file->changed.tv_sec == st->st_mtim.tv_sec && file->changed.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+static int map(struct files *f, enum file_kind kind, int fd, const struct stat *st, struct file **ret_file)
+{
+    struct file *file = calloc(1, sizeof(*file));
+    void *data = NULL;
+    if (!file)
+        return -ENOMEM;
+    if (st->st_size) {
+        data = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED) {
+            free(file);
+            return -errno;
+        }
+    }
+    file->public = (struct served_file){.kind = kind, .data = data, .size = (uint64_t)st->st_size};
+    atomic_init(&file->references, 1);
+    file->owner = f;
+    file->dev = st->st_dev;
+    file->ino = st->st_ino;
+    file->changed = st->st_mtim;
+    *ret_file = file;
+    return 0;
+}
+
+/* Opens a name beneath a folder and shares the mapping of one who has it open. */
+static int open_shared(struct files *f, enum file_kind kind, int dirfd, const char *name,
+                       struct served_file **ret_file)
+{
+    cleanup_close int fd = dirfd < 0 ? -ENOENT : file_open_beneath(dirfd, name);
+    struct stat st;
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    int r = 0;
+    pthread_mutex_lock(&f->lock);
+    struct file **place = bucket(f, st.st_dev, st.st_ino), *file = *place;
+    while (file && !is_same(file, &st))
+        file = file->next;
+    if (file) {
+        served_file_ref(&file->public);
+    } else {
+        r = map(f, kind, fd, &st, &file);
+        if (file) {
+            file->next = *place;
+            *place = file;
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (r == 0)
+        *ret_file = &file->public;
+    return r;
+}
+
+/* ---- names ---- */
+
+int file_name_normalise(const char *name, char *ret_name, size_t size)
+{
+    size_t n = strlen(name), used = 0, start = 0; /* start: of the component being copied */
+    if (n && (unsigned char)name[n - 1] == 0xff)  /* P3 */
+        n--;
+    for (size_t i = 0; i <= n; i++) {
+        char c = i == n ? '\0' : name[i] == '\\' ? '/' : name[i];
+        if (c != '\0' && ((unsigned char)c < ' ' || (unsigned char)c >= 0x7f))
+            return -EACCES;
+        if (c != '/' && c != '\0') {
+            if (used + 1 >= size)
+                return -EACCES;
+            ret_name[used++] = c;
+            continue;
+        }
+        size_t length = used - start;
+        if (length == 2 && memcmp(ret_name + start, "..", 2) == 0)
+            return -EACCES;
+        if (length == 1 && ret_name[start] == '.')
+            used = start;
+        if (c == '/' && used > start) {
+            if (used + 1 >= size)
+                return -EACCES;
+            ret_name[used++] = '/';
+        }
+        start = used;
+    }
+    ret_name[used] = '\0';
+    return used ? 0 : -EACCES;
+}
+
+/* ---- what there is ---- */
+
+static int open_artifact(struct files *f, const char *name, struct served_file **ret_file,
+                         const char **ret_reason)
+{
+    unsigned number;
+    enum artifact_kind kind;
+    const char *artifact_name;
+    char digest[DIGEST_TEXT_MAX];
+    *ret_reason = "no such file";
+    if (artifact_path_parse(name, &number, &kind, &artifact_name) < 0)
+        return -ENOENT;
+    CLEANUP(generation_unref)
+    struct generation *g = f->config.generations.get(f->config.generations.user, number);
+    const struct generation_artifact *artifact = g ? generation_artifact(g, kind, artifact_name) : NULL;
+    if (!artifact) {
+        *ret_reason = g ? "the generation has no such artifact" : "this generation is not served any more";
+        return -ENOENT;
+    }
+    *ret_reason = "the artifact cannot be read";
+    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd,
+                       digest_format(&artifact->digest, digest), ret_file);
+}
+
+static int open_loader(struct files *f, const char *name, struct served_file **ret_file,
+                       const char **ret_reason)
+{
+    int r = -ENOENT;
+    *ret_reason = "not in the loader folders: is the package of PXELINUX installed?";
+    for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
+        r = open_shared(f, FILE_LOADER, f->loader_fds[i], name, ret_file);
+    return r;
+}
+
+/* Who asks, by the boot that its address belongs to. */
+static void identify(struct files *f, const struct generation *g, const struct file_request *request,
+                     struct boot_client *ret_asker, uint64_t *ret_boot)
+{
+    struct boot boot;
+    *ret_asker = (struct boot_client){.ip = request->from};
+    *ret_boot = 0;
+    if (boot_table_by_ip(f->config.boots, request->from, &boot, NULL)) {
+        ret_asker->mac = boot.mac;
+        ret_asker->node = g ? site_node_by_mac(g->site, &boot.mac) : NULL;
+        *ret_boot = boot.id;
+    } else if (g) {
+        ret_asker->node = site_node_by_ip(g->site, request->from);
+        if (ret_asker->node)
+            ret_asker->mac = ret_asker->node->mac;
+    }
+}
+
+static int render_config(const struct generation *g, const struct boot_client *client,
+                         struct served_file **ret_file, const char **ret_reason)
+{
+    struct boot_description description;
+    char *text = NULL;
+    size_t size;
+    int r = boot_describe(g, client, &description);
+    *ret_reason = r == -ENOENT  ? "its profile, kernel or image is not in the generation"
+                  : r == -E2BIG ? "its kernel command line is too long"
+                                : "its kernel command line holds control characters";
+    if (r < 0)
+        return r;
+    *ret_reason = "no memory left";
+    r = pxelinux_render(&description, &text, &size);
+    if (r < 0)
+        return r;
+    *ret_file = served_file_of_bytes(FILE_CONFIG, text, size);
+    if (!*ret_file)
+        free(text);
+    return *ret_file ? 0 : -ENOMEM;
+}
+
+static int open_config(struct files *f, const struct moment *now, const struct generation *g,
+                       const struct file_request *request, const struct boot_client *asker, const char *name,
+                       struct served_file **ret_file, const char **ret_reason)
+{
+    struct boot boot;
+    *ret_reason = "nothing is published yet";
+    if (!g)
+        return -ENOENT;
+    struct boot_client client = {.server = request->local, .http_port = g->site->server.http_port};
+    *ret_reason = "no node of that name";
+    int r = pxelinux_resolve(g, name, asker, &client);
+    if (r < 0)
+        return r;
+    if (boot_table_by_mac(f->config.boots, &client.mac, &boot, NULL))
+        client.boot = boot.id;
+    r = render_config(g, &client, ret_file, ret_reason);
+    if (r == 0 && client.boot && mac_equal(&asker->mac, &client.mac))
+        boot_table_assign(f->config.boots, now, client.boot, 0, g->number);
+    return r;
+}
+
+int files_open(struct files *f, const struct moment *now, const struct file_request *request,
+               struct file_answer *ret_answer, const char **ret_reason)
+{
+    struct file_answer *a = ret_answer;
+    struct boot_client asker;
+    CLEANUP(generation_unref) struct generation *g = f->config.generations.get(f->config.generations.user, 0);
+    *a = (struct file_answer){0};
+    identify(f, g, request, &asker, &a->boot);
+    a->mac = asker.mac;
+    if (asker.node)
+        snprintf(a->node, sizeof(a->node), "%s", asker.node->name);
+    int r = file_name_normalise(request->name, a->name, sizeof(a->name));
+    if (r < 0) {
+        /* Shown to people, so without what could hurt a terminal. */
+        snprintf(a->name, sizeof(a->name), "%s", request->name);
+        for (char *p = a->name; *p; p++)
+            if ((unsigned char)*p < ' ' || (unsigned char)*p >= 0x7f)
+                *p = '?';
+        *ret_reason = "a name that is not allowed";
+        return r;
+    }
+    if (str_starts(a->name, CONFIG_FOLDER))
+        return open_config(f, now, g, request, &asker, a->name + strlen(CONFIG_FOLDER), &a->file, ret_reason);
+    if (bootfile_is_loader(a->name))
+        return open_loader(f, a->name, &a->file, ret_reason);
+    return open_artifact(f, a->name, &a->file, ret_reason);
+}

@@ -1,0 +1,177 @@
+/* See serve/http.h. */
+#include "serve/http.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "serve/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT "text/plain; charset=utf-8"
+#define JSON "application/json"
+
+/* An answer with a body of ours; an empty 503 when there is no memory for it. Takes the body over. */
+static void answer(struct http_answer *a, unsigned status, const char *type, char *body)
+{
+    if (!body) {
+        a->status = 503;
+        a->retry_after_s = 1;
+        return;
+    }
+    a->status = status;
+    a->content_type = type;
+    a->body = body;
+    a->size = strlen(body);
+}
+
+static void answer_error(struct http_answer *a, unsigned status, const char *why)
+{
+    json_t *root = json_pack("{s:s}", "error", why);
+    answer(a, status, JSON, root ? json_dumps(root, JSON_COMPACT) : NULL);
+    json_decref(root);
+}
+
+static void post_report(const struct http_server *s, const struct moment *now,
+                        const struct http_request *request, struct http_answer *a)
+{
+    struct report report;
+    char error[REPORT_ERROR_MAX];
+    cleanup_free char *facts = NULL;
+    int r = report_parse(request->body, request->size, &report, &facts, error);
+    if (r == -ENOMEM) {
+        answer(a, 503, NULL, NULL);
+        return;
+    }
+    if (r < 0) {
+        answer_error(a, r == -EMSGSIZE ? 413 : 400, error);
+        return;
+    }
+    r = report_apply(s->boots, s->sink, now, &report, facts);
+    report_clear(&report);
+    if (r < 0) {
+        answer_error(a, 404, "boot: there is no such boot of this machine");
+        return;
+    }
+    count(s->counters, COUNT_REPORTS, 1);
+    a->status = 204;
+}
+
+static void get_health(const struct http_server *s, const struct moment *now,
+                       const struct http_request *request, struct http_answer *a)
+{
+    answer(a, 200, TEXT, strdup("ok\n"));
+}
+
+static void get_ready(const struct http_server *s, const struct moment *now,
+                      const struct http_request *request, struct http_answer *a)
+{
+    const char *why = "not ready";
+    char *text;
+    if (!s->ready || s->ready(s->user, &why)) {
+        answer(a, 200, TEXT, strdup("ok\n"));
+        return;
+    }
+    if (asprintf(&text, "%s\n", why) < 0)
+        text = NULL;
+    answer(a, 503, TEXT, text);
+    a->retry_after_s = 1;
+}
+
+static void write_metric(void *to, const char *name, uint64_t value)
+{
+    fprintf(to, "%s %" PRIu64 "\n", name, value);
+}
+
+/* Metrics of one name stand together, the TYPE line before the first (Prometheus' text format). */
+static void write_counters(FILE *out, const struct counters *counters)
+{
+    char buf[COUNTER_NAME_MAX], before[COUNTER_NAME_MAX] = "";
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        const char *name = counter_name(i, buf);
+        size_t n = strcspn(name, "{");
+        if (strncmp(before, name, n) != 0 || before[n] != '\0') {
+            snprintf(before, sizeof(before), "%.*s", (int)n, name);
+            fprintf(out, "# TYPE %s counter\n", before);
+        }
+        write_metric(out, name, counter_value(counters, i));
+    }
+}
+
+static void get_metrics(const struct http_server *s, const struct moment *now,
+                        const struct http_request *request, struct http_answer *a)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) {
+        answer(a, 503, NULL, NULL);
+        return;
+    }
+    write_counters(out, s->counters);
+    fprintf(out, "# TYPE rambox_boots gauge\n");
+    write_metric(out, "rambox_boots", boot_table_count(s->boots));
+    if (s->metrics)
+        s->metrics(s->user, write_metric, out);
+    if (fclose(out) != 0) {
+        free(text);
+        text = NULL;
+    }
+    answer(a, 200, "text/plain; version=0.0.4; charset=utf-8", text);
+}
+
+static const struct route {
+    const char *method, *path;
+    size_t body_max;
+    void (*handle)(const struct http_server *s, const struct moment *now, const struct http_request *request,
+                   struct http_answer *a);
+} routes[] = {
+    {"POST", "/v1/report", REPORT_MAX, post_report},
+    {"GET", "/healthz", 0, get_health},
+    {"GET", "/readyz", 0, get_ready},
+    {"GET", "/metrics", 0, get_metrics},
+};
+
+/* The route of a path; *ret_method says whether the method is the right one too. NULL: no such path. */
+static const struct route *find(const char *method, const char *path, bool *ret_method)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+        if (!str_eq(routes[i].path, path))
+            continue;
+        *ret_method =
+            str_eq(routes[i].method, method) || (str_eq(method, "HEAD") && str_eq(routes[i].method, "GET"));
+        return &routes[i];
+    }
+    return NULL;
+}
+
+size_t http_body_max(const char *method, const char *path)
+{
+    bool method_fits;
+    const struct route *route = find(method, path, &method_fits);
+    return route && method_fits ? route->body_max : 0;
+}
+
+void http_handle(const struct http_server *s, const struct moment *now, const struct http_request *request,
+                 struct http_answer *ret_answer)
+{
+    struct http_answer a = {0};
+    bool method_fits = false;
+    const struct route *route = find(request->method, request->path, &method_fits);
+    count(s->counters, COUNT_HTTP_REQUESTS, 1);
+    if (!route) {
+        answer_error(&a, 404, "no such path");
+    } else if (!method_fits) {
+        answer_error(&a, 405, "the method is not allowed here");
+        a.allow = str_eq(route->method, "GET") ? "GET, HEAD" : route->method;
+    } else if (request->size > route->body_max) {
+        answer_error(&a, 413, "the body is too long");
+    } else {
+        route->handle(s, now, request, &a);
+    }
+    if (a.status >= 400 && a.status < 500)
+        count(s->counters, COUNT_HTTP_BAD, 1);
+    *ret_answer = a;
+}

@@ -1,0 +1,282 @@
+/* serve/report and serve/http: what nodes report, what is refused and with which words, and the routes. */
+#include "serve_fixture.h"
+
+#include "serve/http.h"
+#include "serve/report.h"
+
+#include <errno.h>
+
+#define WHOLE                                                                                                \
+    "{\"boot\":\"0000000000000042\",\"node\":\"n1\",\"mac\":\"52:54:00:00:00:01\",\"new\":{\"x\":[1]},"      \
+    "\"stages\":[{\"stage\":\"init\",\"us\":1200000},{\"stage\":\"ready\",\"us\":1300000,\"detail\":"        \
+    "\"a\\nb\"}],"                                                                                           \
+    "\"facts\":{\"mem_total_kb\":60000,\"mem_free_kb\":50000,\"mem_available_kb\":52000,\"mem_used_kb\":"    \
+    "4000,"                                                                                                  \
+    "\"root_kb\":900,\"modules\":0,\"device_nodes\":50,\"interfaces\":[{\"name\":\"lo\",\"up\":true,"        \
+    "\"mac\":\"\","                                                                                          \
+    "\"address\":\"127.0.0.1\",\"prefix\":8},{\"name\":\"eth0\",\"up\":true,\"mac\":\"52:54:00:00:00:01\","  \
+    "\"address\":\"10.7.0.21\",\"prefix\":24}],\"mounts\":[{\"source\":\"proc\",\"target\":\"/"              \
+    "proc\",\"type\":"                                                                                       \
+    "\"proc\",\"options\":\"rw\"}],\"kernel\":\"6.1.0\",\"cmdline\":\"rw rambox\"}}"
+
+struct bed {
+    struct events events;
+    struct counters counters;
+    struct boot_table *boots;
+    struct http_server http;
+    struct moment now;
+};
+static struct bed bed;
+
+static int setup(void **state)
+{
+    memset(&bed, 0, sizeof(bed));
+    bed.events.sink.emit = events_emit;
+    bed.boots = boot_table_new(&(struct boot_table_config){
+        .random = counting_random, .sink = &bed.events.sink, .counters = &bed.counters});
+    bed.events.boots = bed.boots;
+    const struct boot boot = {.id = 0x42, .mac = n1_mac, .node = "n1", .ip = N1_IP, .started_us = 1};
+    assert_int_equal(boot_table_load(bed.boots, &bed.now, &boot), 0);
+    bed.http = (struct http_server){.boots = bed.boots, .sink = &bed.events.sink, .counters = &bed.counters};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    boot_table_free(bed.boots);
+    return 0;
+}
+
+static int parse(const char *text, struct report *report, char **facts, char error[static REPORT_ERROR_MAX])
+{
+    return report_parse(text, strlen(text), report, facts, error);
+}
+
+static void test_whole_report(void **state) /* H30 */
+{
+    struct report r;
+    char error[REPORT_ERROR_MAX], *facts = NULL;
+    assert_int_equal(parse(WHOLE, &r, &facts, error), 0);
+    assert_int_equal(r.boot, 0x42);
+    assert_string_equal(r.node, "n1");
+    assert_true(mac_equal(&r.mac, &n1_mac));
+    assert_int_equal(r.stages.n, 2);
+    assert_string_equal(r.stages.items[1].name, "ready");
+    assert_int_equal(r.stages.items[1].us, 1300000);
+    assert_string_equal(r.stages.items[1].detail, "a b"); /* no control characters reach a log */
+    assert_true(r.has_facts);
+    assert_int_equal(r.facts.mem_used_kb, 4000);
+    assert_int_equal(r.facts.device_nodes, 50);
+    assert_int_equal(r.facts.interfaces.n, 2);
+    assert_int_equal(r.facts.interfaces.items[1].address, N1_IP);
+    assert_int_equal(r.facts.interfaces.items[1].prefix, 24);
+    assert_string_equal(r.facts.mounts.items[0].target, "/proc");
+    assert_string_equal(r.facts.kernel, "6.1.0");
+    assert_non_null(strstr(facts, "\"root_kb\":900"));
+    free(facts);
+    report_clear(&r);
+}
+
+static void test_least_report(void **state)
+{
+    struct report r;
+    char error[REPORT_ERROR_MAX];
+    assert_int_equal(parse("{}", &r, NULL, error), 0);
+    assert_int_equal(r.boot, 0);
+    report_clear(&r);
+    assert_int_equal(
+        parse("{\"boot\":\"\",\"node\":\"\",\"mac\":\"\",\"stages\":[],\"facts\":null}", &r, NULL, error), 0);
+    assert_false(r.has_facts);
+    report_clear(&r);
+}
+
+static void test_refusals(void **state) /* each names its field and what was expected */
+{
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        {"", "the report is empty"},
+        {"[]", "expected an object"},
+        {"{\"boot\":7}", "boot: expected a string"},
+        {"{\"boot\":\"xyz\"}", "boot: expected 16 hexadecimal digits"},
+        {"{\"mac\":\"1:2\"}", "mac: expected a MAC address"},
+        {"{\"stages\":{}}", "stages: expected a list"},
+        {"{\"stages\":[7]}", "stages[0]: expected an object"},
+        {"{\"stages\":[{\"stage\":\"a\",\"us\":1},{\"us\":1}]}", "stages[1].stage: expected it to be there"},
+        {"{\"stages\":[{\"stage\":\"a\",\"us\":-1}]}", "stages[0].us: expected a number of 0 or above"},
+        {"{\"stages\":[{\"stage\":\"a\",\"us\":1.5}]}", "stages[0].us: expected a number of 0 or above"},
+        {"{\"facts\":[]}", "facts: expected an object"},
+        {"{\"facts\":{\"mem_total_kb\":\"x\"}}", "facts.mem_total_kb: expected a number of 0 or above"},
+        {"{\"a\":1,\"a\":2}", NULL},
+        {"{\"boot\":\"\\u0000\"}", NULL},
+        {"{\"boot\":\"\xff\"}", NULL},
+        {"{} x", NULL},
+        {"{\"a\":[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]}", "the report is nested too deeply"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct report r;
+        char error[REPORT_ERROR_MAX] = "", *facts = NULL;
+        assert_int_equal(parse(cases[i].text, &r, &facts, error), -EINVAL);
+        assert_true(error[0]);
+        if (cases[i].error)
+            assert_string_equal(error, cases[i].error);
+    }
+}
+
+static void test_text_is_fit_for_json(
+    void **state) /* cut between characters; a refusal that quotes bad bytes is readable */
+{
+    struct report r;
+    char error[REPORT_ERROR_MAX];
+    cleanup_str struct str text = {0};
+    str_add(&text, "{\"node\":\"");
+    for (int i = 0; i < 40; i++)
+        str_add(&text, "\u00e4");
+    str_add(&text, "\"}");
+    assert_int_equal(report_parse(str_text(&text), text.len, &r, NULL, error), 0);
+    assert_int_equal(strlen(r.node), 62);
+    report_clear(&r);
+    assert_int_equal(parse("{\"node\":\"\xff\"}", &r, NULL, error), -EINVAL);
+    for (char *p = error; *p; p++)
+        assert_in_range(*p, ' ', '~');
+    /* U+009B begins a terminal's control sequence as ESC [ does. */
+    assert_int_equal(parse("{\"node\":\"a\\u009b2Jb\\u00e4\"}", &r, NULL, error), 0);
+    assert_string_equal(r.node, "a  2Jb\u00e4");
+    report_clear(&r);
+}
+
+static void test_limits(void **state) /* hostile: deep JSON, long bodies, long lists */
+{
+    struct report r;
+    char error[REPORT_ERROR_MAX];
+    cleanup_free char *deep = xmalloc(60000);
+    memset(deep, '[', 60000);
+    assert_int_equal(report_parse(deep, 60000, &r, NULL, error), -EINVAL);
+    cleanup_free char *big = xmalloc(REPORT_MAX + 1);
+    memset(big, ' ', REPORT_MAX + 1);
+    assert_int_equal(report_parse(big, REPORT_MAX + 1, &r, NULL, error), -EMSGSIZE);
+    cleanup_str struct str many = {0};
+    str_add(&many, "{\"stages\":[");
+    for (int i = 0; i < 65; i++)
+        str_printf(&many, "%s{\"stage\":\"a\",\"us\":%d}", i ? "," : "", i);
+    str_add(&many, "]}");
+    assert_int_equal(report_parse(str_text(&many), many.len, &r, NULL, error), -EINVAL);
+    assert_string_equal(error, "stages: expected at most 64 entries, not 65");
+}
+
+static struct http_answer answer;
+
+static void request(const char *method, const char *path, const char *body, unsigned status)
+{
+    free(answer.body);
+    const struct http_request r = {
+        .method = method, .path = path, .body = body, .size = strlen(body), .from = N1_IP};
+    http_handle(&bed.http, &bed.now, &r, &answer);
+    assert_int_equal(answer.status, status);
+    assert_int_equal(answer.body != NULL, answer.content_type != NULL);
+    assert_int_equal(answer.size, answer.body ? strlen(answer.body) : 0);
+}
+
+static void
+test_report_to_events(void **state) /* a node reports all its stages each time; each is told once */
+{
+    request("POST", "/v1/report",
+            "{\"boot\":\"0000000000000042\",\"stages\":[{\"stage\":\"init\",\"us\":1200000}]}", 204);
+    assert_int_equal(bed.events.n[EVENT_STAGE], 1);
+    assert_string_equal(bed.events.detail[EVENT_STAGE], "init");
+    request("POST", "/v1/report", WHOLE, 204);
+    assert_int_equal(bed.events.n[EVENT_STAGE], 2);
+    assert_string_equal(bed.events.detail[EVENT_STAGE], "ready: a b");
+    assert_int_equal(bed.events.last[EVENT_STAGE].node_us, 1300000);
+    assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0x42);
+    assert_int_equal(bed.events.last[EVENT_STAGE].ip, N1_IP);
+    assert_int_equal(bed.events.n[EVENT_FACTS], 1);
+    struct boot boot;
+    enum boot_stage stage = STAGE_DISCOVER;
+    assert_true(boot_table_get(bed.boots, 0x42, &boot, &stage));
+    assert_int_equal(stage, STAGE_READY);
+    assert_int_equal(counter_value(&bed.counters, COUNT_REPORTS), 2);
+}
+
+static void test_foreign_reports(void **state) /* a boot that there is not, and one of another machine */
+{
+    request("POST", "/v1/report",
+            "{\"boot\":\"0000000000000043\",\"stages\":[{\"stage\":\"ready\",\"us\":1}]}", 404);
+    request("POST", "/v1/report",
+            "{\"boot\":\"0000000000000042\",\"mac\":\"52:54:00:00:00:07\",\"stages\":[{\"stage\":\"ready\","
+            "\"us\":1}]}",
+            404);
+    assert_int_equal(bed.events.n[EVENT_STAGE], 0);
+    request("POST", "/v1/report", "{\"node\":\"n9\",\"stages\":[{\"stage\":\"ready\",\"us\":1}]}", 204);
+    assert_int_equal(bed.events.n[EVENT_STAGE], 1);
+    assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0);
+}
+
+static bool not_ready(void *user, const char **ret_why)
+{
+    *ret_why = "nothing is published";
+    return false;
+}
+
+static void more_metrics(void *user, void (*put)(void *to, const char *name, uint64_t value), void *to)
+{
+    put(to, "rambox_leases{use=\"bound\"}", 7);
+}
+
+static void test_routes(void **state) /* W5 */
+{
+    request("GET", "/healthz", "", 200);
+    assert_string_equal(answer.body, "ok\n");
+    request("HEAD", "/healthz", "", 200);
+    request("GET", "/readyz", "", 200);
+    bed.http.ready = not_ready;
+    request("GET", "/readyz", "", 503);
+    assert_string_equal(answer.body, "nothing is published\n");
+    request("GET", "/", "", 404);
+    request("GET", "/v1/report", "", 405);
+    assert_string_equal(answer.allow, "POST");
+    request("DELETE", "/metrics", "", 405);
+    assert_string_equal(answer.allow, "GET, HEAD");
+    request("GET", "/healthz", "body", 413);
+    request("POST", "/v1/report", "{\"boot\":7}", 400);
+    assert_string_equal(answer.body, "{\"error\":\"boot: expected a string\"}");
+    assert_int_equal(http_body_max("POST", "/v1/report"), REPORT_MAX);
+    assert_int_equal(http_body_max("GET", "/v1/report"), 0);
+    assert_int_equal(http_body_max("POST", "/nowhere"), 0);
+}
+
+static void test_metrics(void **state) /* W5: every counter has a name, and no name stands twice */
+{
+    char a[COUNTER_NAME_MAX], b[COUNTER_NAME_MAX];
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        assert_non_null(counter_name(i, a));
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(counter_name(i, a), counter_name(j, b));
+    }
+    count(&bed.counters, COUNT_DHCP_IN + 1, 3);
+    bed.http.metrics = more_metrics;
+    request("GET", "/metrics", "", 200);
+    assert_non_null(strstr(answer.body, "\nrambox_dhcp_received_total{type=\"DISCOVER\"} 3\n"));
+    assert_non_null(strstr(
+        answer.body,
+        "# TYPE rambox_dhcp_silent_total counter\nrambox_dhcp_silent_total{reason=\"malformed\"} 0\n"));
+    assert_non_null(strstr(answer.body, "rambox_leases{use=\"bound\"} 7\n"));
+}
+
+static int release(void **state)
+{
+    free(answer.body);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(whole_report), TEST(least_report),     TEST(refusals),
+        TEST(limits),       TEST(report_to_events), TEST(foreign_reports),
+        TEST(routes),       TEST(metrics),          TEST(text_is_fit_for_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, release);
+}
