@@ -1,0 +1,654 @@
+/* See daemon/daemon.h. The order of the start: definitions, store, services, ports; then the loop. */
+#include "daemon/daemon.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "daemon/binding.h"
+#include "daemon/clock.h"
+#include "daemon/events.h"
+#include "daemon/sockets.h"
+#include "daemon/watch.h"
+#include "serve/bootfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+
+/* SETTLE_MS: changes of interfaces come in bursts. RETRY_MS: until a port is tried again. BOOTS_LOADED: boots
+ * put back after a restart. */
+enum { SETTLE_MS = 200, RETRY_MS = 5000, BOOTS_LOADED = 10000, LOADERS_MAX = 8, OLD_GENERATIONS = 4 };
+
+struct daemon {
+    const struct daemon_options *options;
+    uv_loop_t loop;
+    struct site *site;                      /* of the configuration, until a generation is there; else NULL */
+    const struct server_settings *settings; /* of the generation, else of `site` */
+    char *state_dir;
+    struct store *store;
+    struct committer *committer;
+    struct generations generations;
+    struct counters counters;
+    struct boot_table *boots;
+    struct events events;
+    struct dhcp_server *dhcp_server;
+    struct files *files;
+    int artifacts_fd, loader_fds[LOADERS_MAX];
+    size_t loader_fds_n;
+    struct http_server http_server;
+    struct bindings bindings;
+    struct watch *watch;
+    bool started, stopping, store_failing;
+    int netlink_fd;
+    uv_poll_t netlink;
+    uv_timer_t rebind_timer, watchdog;
+    uv_signal_t signals[3];
+    char *last_warning, *last_error; /* about interfaces and their sockets; said once */
+    char *loader_dir;                /* `loaders:` as it was at start; NULL: not set */
+};
+
+static uint64_t random_bits(void *user)
+{
+    uint64_t bits = 0;
+    (void)user;
+    while (getrandom(&bits, sizeof(bits), 0) != (ssize_t)sizeof(bits))
+        ;
+    return bits;
+}
+
+static unsigned generation_number(const struct daemon *d)
+{
+    return d->generations.current ? d->generations.current->number : 0;
+}
+
+/* Every problem as a line of the log; the program goes on. */
+static void log_diags(const struct diags *diags)
+{
+    static const enum log_level levels[] = {
+        [DIAG_ERROR] = LOG_LEVEL_ERROR, [DIAG_WARNING] = LOG_LEVEL_WARNING, [DIAG_NOTE] = LOG_LEVEL_INFO};
+    VEC_EACH(diag, &diags->list) {
+        if (diag->file && diag->line)
+            log_line(levels[diag->severity], "%s:%u:%u: %s", diag->file, diag->line, diag->column,
+                     diag->text);
+        else if (diag->file)
+            log_line(levels[diag->severity], "%s: %s", diag->file, diag->text);
+        else
+            log_line(levels[diag->severity], "%s", diag->text);
+    }
+}
+
+/* The same, unless *last says that they were the last ones told; they are then. */
+static void log_diags_once(const struct diags *diags, char **last)
+{
+    struct str said = {0};
+    VEC_EACH(diag, &diags->list)
+        str_printf(&said, "%s\n", diag->text);
+    if (!str_eq(str_text(&said), *last))
+        log_diags(diags);
+    free(*last);
+    *last = str_steal(&said);
+}
+
+/* Interfaces. */
+
+static void tell_addresses(struct daemon *d, const struct ifaces *ifaces)
+{
+    VEC(ipv4_t) own = {0};
+    VEC_EACH(iface, &ifaces->list)
+        VEC_EACH(address, &iface->addresses)
+            VEC_PUSH(&own, address->address);
+    (void)dhcp_server_set_addresses(d->dhcp_server, own.items, own.n);
+    VEC_FREE(&own);
+}
+
+/* What is served and where: for systemctl status, the log and the event stream. */
+static void tell_serving(struct daemon *d)
+{
+    cleanup_str struct str where = {0};
+    VEC(const char *) names = {0};
+    char ip[IPV4_TEXT_MAX];
+    unsigned number = generation_number(d);
+    struct moment now = moment_now();
+    VEC_EACH(b, &d->bindings.list) {
+        str_printf(&where, "%s%s (%s)", where.len ? ", " : "", b->key.iface.name,
+                   ipv4_format(b->key.iface.address, ip));
+        VEC_PUSH(&names, b->key.iface.name);
+    }
+    cleanup_free char *what = number ? xasprintf("generation %u", number) : xstrdup("no generation yet");
+    const char *on = where.len ? where.s : "no interface yet";
+    sd_notifyf(0, "STATUS=Serving %s on %s", what, on);
+    log_info("serving %s on %s", what, on);
+    event_stream_serving(d->events.stream, &now, number, names.items, names.n);
+    VEC_FREE(&names);
+}
+
+/* Opens and closes sockets as the interfaces and the settings want it. Warnings that were said are not
+ * repeated. */
+static int rebind(struct daemon *d, struct diags *diags, bool *ret_changed)
+{
+    __attribute__((cleanup(ifaces_cleanup))) struct ifaces ifaces = {0};
+    cleanup_diags struct diags warnings = {0};
+    struct served_ifaces served = {0};
+    struct site empty = {0};
+    const struct generation *g = d->generations.current;
+    *ret_changed = false;
+    int r = ifaces_read(&ifaces);
+    if (r < 0)
+        return diag_errno(diags, r, "cannot read the network interfaces");
+    tell_addresses(d, &ifaces);
+    ifaces_choose(&ifaces,
+                  g         ? g->site
+                  : d->site ? d->site
+                            : &empty,
+                  d->options->interfaces, &warnings, &served);
+    log_diags_once(&warnings, &d->last_warning);
+    r = bindings_update(&d->bindings, &served, d->settings, diags, ret_changed);
+    VEC_FREE(&served.list);
+    return r;
+}
+
+static void on_rebind(uv_timer_t *timer);
+
+/* While the process runs: what cannot be opened is tried again, and said once. True when something changed.
+ */
+static bool rebind_or_retry(struct daemon *d)
+{
+    cleanup_diags struct diags diags = {0};
+    bool changed;
+    if (rebind(d, &diags, &changed) < 0)
+        uv_timer_start(&d->rebind_timer, on_rebind, RETRY_MS, 0);
+    log_diags_once(&diags, &d->last_error);
+    return changed;
+}
+
+static void on_rebind(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    if (rebind_or_retry(d))
+        tell_serving(d);
+}
+
+static void on_netlink(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *d = poll->data;
+    char buffer[8192];
+    (void)status;
+    (void)events;
+    while (recv(d->netlink_fd, buffer, sizeof(buffer), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
+        errno = 0;
+    uv_timer_start(&d->rebind_timer, on_rebind, SETTLE_MS, 0);
+}
+
+static int watch_interfaces(struct daemon *d, struct diags *diags)
+{
+    struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
+    d->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (d->netlink_fd < 0 || bind(d->netlink_fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+        return diag_errno(diags, -errno, "cannot watch the network interfaces");
+    uv_poll_init(&d->loop, &d->netlink, d->netlink_fd);
+    d->netlink.data = d;
+    return uv_poll_start(&d->netlink, UV_READABLE, on_netlink);
+}
+
+/* Generations. */
+
+static struct tftp_settings tftp_settings_of(const struct server_settings *s)
+{
+    return (struct tftp_settings){.per_source = s->tftp_per_source,
+                                  .cps = s->tftp_cps,
+                                  .pause_s = s->tftp_pause_s,
+                                  .max_blksize = s->tftp_max_blksize,
+                                  .max_window = s->tftp_max_window};
+}
+
+static void use_generation(struct daemon *d, struct generation *generation)
+{
+    generations_publish(&d->generations, generation);
+    d->settings = &generation->site->server;
+    site_free(TAKE_PTR(d->site));
+    if (!str_eq(d->settings->state_dir, d->state_dir))
+        log_warning("server: state is now %s; restart rambox to move there from %s", d->settings->state_dir,
+                    d->state_dir);
+}
+
+static void on_generation(void *user, struct generation *generation)
+{
+    struct daemon *d = user;
+    use_generation(d, generation);
+    struct tftp_settings tftp = tftp_settings_of(d->settings);
+    tftp_service_set_settings(d->bindings.services.tftp, &tftp);
+    log_info("generation %u is served from now on", generation->number);
+    if (!str_eq(d->settings->loader_dir, d->loader_dir))
+        log_warning("server: loaders is now %s; restart rambox to serve boot files from there instead of %s",
+                    d->settings->loader_dir ? d->settings->loader_dir : "the usual folders",
+                    d->loader_dir ? d->loader_dir : "the usual folders");
+    (void)rebind_or_retry(d);
+    if (d->started)
+        tell_serving(d);
+}
+
+static void on_attempt(void *user, int r, const struct diags *diags, bool repeated)
+{
+    struct daemon *d = user;
+    unsigned number = generation_number(d);
+    if (!repeated)
+        log_diags(diags);
+    if (r < 0 && number && !repeated)
+        log_error("the configuration in %s was not published; generation %u stays", d->options->config_dir,
+                  number);
+    else if (r < 0 && !repeated)
+        log_error(
+            "nothing is published yet, so no machine is answered; when the above is corrected (what is not "
+            "built: `rambox build`) it is published by itself");
+    if (!d->started) {
+        d->started = true;
+        tell_serving(d);
+    }
+    sd_notify(0, "READY=1");
+}
+
+/* True when something in the configuration folder changed after the current generation was chosen: an edit
+ * made while no server ran. A roll back is younger than the edits it undoes, so it is kept. */
+static bool edited_since_publish(const struct daemon *d)
+{
+    static const char *const places[] = {"", "/nodes.d", "/images", "/kernels"};
+    cleanup_free char *current = xasprintf("%s/generations/current", d->state_dir);
+    struct stat chosen, st;
+    if (lstat(current, &chosen) < 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        cleanup_free char *folder = xasprintf("%s%s", d->options->config_dir, places[i]);
+        char **names = NULL;
+        bool newer = false;
+        if (dir_names(folder, NULL, &names) < 0)
+            continue;
+        for (char **name = names; *name && !newer; name++) {
+            cleanup_free char *path = xasprintf("%s/%s", folder, *name);
+            newer =
+                stat(path, &st) == 0 &&
+                (st.st_mtim.tv_sec > chosen.st_mtim.tv_sec ||
+                 (st.st_mtim.tv_sec == chosen.st_mtim.tv_sec && st.st_mtim.tv_nsec > chosen.st_mtim.tv_nsec));
+        }
+        names_free(names);
+        if (newer)
+            return true;
+    }
+    return false;
+}
+
+/* The settings the server begins with. A configuration that cannot be read does not keep nodes from booting:
+ * the last generation is served, from the usual place. */
+static int load_definitions(struct daemon *d, struct diags *diags)
+{
+    cleanup_diags struct diags edits = {0}, none = {0};
+    const struct daemon_options *o = d->options;
+    struct generation *g = NULL;
+    int r = config_load(o->config_dir, o->share_dir, &edits, &d->site);
+    bool readable = r == 0;
+    if (!readable)
+        d->site = site_new();
+    d->settings = &d->site->server;
+    d->state_dir = xstrdup(d->settings->state_dir);
+    int loaded = generation_load(d->state_dir, 0, &none, &g);
+    if (!readable) {
+        VEC_EACH(diag, &edits.list)
+            diag_add(diags, diag->severity, &(struct pos){diag->file, diag->line, diag->column}, "%s",
+                     diag->text);
+        if (loaded < 0) {
+            diag_note(diags, NULL,
+                      "nothing was published to %s either, so there is nothing to serve; `rambox init` "
+                      "writes a configuration to begin with",
+                      d->state_dir);
+            return r;
+        }
+        log_diags(diags);
+        log_error("the configuration in %s cannot be read; generation %u is served", o->config_dir,
+                  g->number);
+        diags_free(diags);
+    }
+    if (loaded == 0)
+        use_generation(d, g);
+    else if (loaded != -ENOENT)
+        log_diags(&none);
+    return 0;
+}
+
+/* Those before the current one: nodes that were told to fetch from them just before a restart still can. */
+static void load_old_generations(struct daemon *d)
+{
+    unsigned *numbers = NULL, current = 0, n = 0;
+    if (generation_list(d->state_dir, &numbers, &current) < 0)
+        return;
+    while (numbers[n])
+        n++;
+    for (unsigned i = n, held = 0; i-- > 0 && held < OLD_GENERATIONS;) {
+        cleanup_diags struct diags diags = {0};
+        struct generation *g;
+        if (numbers[i] >= generation_number(d) || generation_load(d->state_dir, numbers[i], &diags, &g) < 0)
+            continue;
+        generations_hold(&d->generations, g);
+        held++;
+    }
+    free(numbers);
+}
+
+/* The store. */
+
+static int load_lease(void *user, const struct lease *lease)
+{
+    struct daemon *d = user;
+    struct moment now = moment_now();
+    int r = dhcp_server_load_lease(d->dhcp_server, &now, lease);
+    return r == -EEXIST ? 0 : r;
+}
+
+static int load_boot(void *user, const struct boot *boot)
+{
+    struct daemon *d = user;
+    struct moment now = moment_now();
+    return boot_table_load(d->boots, &now, boot);
+}
+
+static void on_store_failure(void *user, int r)
+{
+    struct daemon *d = user;
+    if (r < 0 && !d->store_failing)
+        log_error("the store in %s cannot be written: %s; machines without a fixed address get no new lease "
+                  "until it "
+                  "can, all others are served",
+                  d->state_dir, strerror(-r));
+    else if (r == 0 && d->store_failing)
+        log_info("the store can be written again");
+    d->store_failing = r < 0;
+}
+
+static int open_store(struct daemon *d, struct diags *diags)
+{
+    cleanup_free char *path = xasprintf("%s/rambox.db", d->state_dir);
+    int r = store_open(path, diags, &d->store);
+    if (r == 0) {
+        r = store_each_lease(d->store, load_lease, d);
+        if (r == 0)
+            r = store_each_boot(d->store, NULL, BOOTS_LOADED, load_boot, d);
+        if (r < 0)
+            diag_errno(diags, r, "cannot read the store %s", path);
+    }
+    if (r == 0) {
+        r = committer_new(&d->loop, d->store, &d->committer);
+        if (r < 0)
+            diag_errno(diags, r, "cannot start the thread that writes the store");
+    }
+    if (r == 0) {
+        committer_on_failure(d->committer, on_store_failure, d);
+        d->events.committer = d->committer;
+    }
+    return r;
+}
+
+/* HTTP's view of us. */
+
+static bool is_ready(void *user, const char **ret_why)
+{
+    struct daemon *d = user;
+    *ret_why = d->stopping             ? "stopping"
+               : !generation_number(d) ? "no generation is published"
+               : !d->bindings.list.n   ? "no interface is served"
+               : d->store_failing      ? "the store cannot be written"
+                                       : NULL;
+    return !*ret_why;
+}
+
+static void write_metrics(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to)
+{
+    struct daemon *d = user;
+    struct committer_stats stats = committer_stats(d->committer);
+    struct dhcp_figures leases;
+    dhcp_server_figures(d->dhcp_server, &leases);
+    write(to, "rambox_generation", generation_number(d));
+    write(to, "rambox_interfaces", d->bindings.list.n);
+    write(to, "rambox_leases{state=\"offered\"}", leases.offered);
+    write(to, "rambox_leases{state=\"bound\"}", leases.bound);
+    write(to, "rambox_leases{state=\"declined\"}", leases.declined);
+    write(to, "rambox_boots_held", boot_table_count(d->boots));
+    write(to, "rambox_tftp_transfers", tftp_service_transfers(d->bindings.services.tftp));
+    write(to, "rambox_dhcp_unsent_total", dhcp_service_unsent(d->bindings.services.dhcp));
+    write(to, "rambox_router_advertisements_total", ndp_service_answers());
+    write(to, "rambox_store_commits_total", stats.commits);
+    write(to, "rambox_store_operations_total", stats.operations);
+    write(to, "rambox_store_failures_total", stats.failures);
+}
+
+/* Start. */
+
+static void add_loader_folder(struct daemon *d, const char *path)
+{
+    int fd = d->loader_fds_n < LOADERS_MAX ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0)
+        d->loader_fds[d->loader_fds_n++] = fd;
+}
+
+static int open_files(struct daemon *d, struct diags *diags)
+{
+    cleanup_free char *artifacts = xasprintf("%s/artifacts", d->state_dir);
+    int r = dir_make(artifacts);
+    d->artifacts_fd = r == 0 ? open(artifacts, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (d->artifacts_fd < 0)
+        return diag_errno(diags, r < 0 ? r : -errno, "cannot use %s", artifacts);
+    d->loader_dir = xstrdup(d->settings->loader_dir);
+    if (d->settings->loader_dir)
+        add_loader_folder(d, d->settings->loader_dir);
+    for (const char *const *folder = bootfile_folders; *folder && !d->settings->loader_dir; folder++)
+        add_loader_folder(d, *folder);
+    if (!d->loader_fds_n)
+        log_warning(
+            "there is no folder with pxelinux.0; install the packages pxelinux and syslinux-common, or set "
+            "server: loaders: in rambox.yaml, and restart");
+    d->files = files_new(&(struct files_config){.artifacts_fd = d->artifacts_fd,
+                                                .loader_fds = d->loader_fds,
+                                                .loader_fds_n = d->loader_fds_n,
+                                                .generations = generations_source(&d->generations),
+                                                .boots = d->boots});
+    return d->files ? 0 : -ENOMEM;
+}
+
+static int start_services(struct daemon *d, struct diags *diags)
+{
+    struct services *s = &d->bindings.services;
+    struct tftp_settings tftp = tftp_settings_of(d->settings);
+    s->loop = &d->loop;
+    s->generations = &d->generations;
+    s->link_fd = socket_open_link(diags);
+    if (s->link_fd < 0)
+        return s->link_fd;
+    s->dhcp = dhcp_service_new(&d->loop, d->dhcp_server, &d->generations, d->committer, s->link_fd);
+    d->http_server = (struct http_server){.boots = d->boots,
+                                          .sink = &d->events.sink,
+                                          .counters = &d->counters,
+                                          .ready = is_ready,
+                                          .metrics = write_metrics,
+                                          .user = d};
+    int r = s->dhcp ? http_service_new(&d->loop, &d->http_server, &s->http) : -ENOMEM;
+    if (r == 0)
+        r = tftp_service_new(&tftp, d->files, &d->events.sink, &d->counters, random_bits(NULL), &s->tftp);
+    return r < 0 ? diag_errno(diags, r, "cannot start the services") : 0;
+}
+
+static int make_servers(struct daemon *d, struct diags *diags)
+{
+    d->boots = boot_table_new(&(struct boot_table_config){
+        .random = random_bits, .sink = &d->events.sink, .counters = &d->counters});
+    d->events.boots = d->boots;
+    if (d->boots)
+        d->dhcp_server = dhcp_server_new(&(struct dhcp_server_config){
+            .random = random_bits, .sink = &d->events.sink, .counters = &d->counters, .boots = d->boots});
+    return d->dhcp_server ? 0 : diag_errno(diags, -ENOMEM, "cannot start");
+}
+
+static int start(struct daemon *d, struct diags *diags)
+{
+    int r = load_definitions(d, diags);
+    if (r == 0 && d->options->events)
+        r = event_stream_open(d->options->events, diags, &d->events.stream);
+    if (r == 0)
+        r = make_servers(d, diags);
+    if (r == 0)
+        r = open_store(d, diags);
+    if (r < 0)
+        return r;
+    load_old_generations(d);
+    r = open_files(d, diags);
+    if (r == 0)
+        r = start_services(d, diags);
+    if (r == 0)
+        r = watch_interfaces(d, diags);
+    bool changed;
+    return r == 0 ? rebind(d, diags, &changed) : r;
+}
+
+/* Signals. */
+
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct daemon *d = handle->data;
+    (void)number;
+    log_info("reloading %s", d->options->config_dir);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, uv_hrtime() / 1000);
+    watch_publish(d->watch); /* on_attempt says READY=1 again */
+}
+
+static void on_stop(uv_signal_t *handle, int number)
+{
+    struct daemon *d = handle->data;
+    log_info("stopping: %s", strsignal(number));
+    sd_notify(0, "STOPPING=1");
+    d->stopping = true;
+    uv_stop(&d->loop);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    sd_notify(0, "WATCHDOG=1");
+}
+
+static void start_handles(struct daemon *d)
+{
+    static const struct {
+        int number;
+        uv_signal_cb call;
+    } table[] = {{SIGHUP, on_reload}, {SIGTERM, on_stop}, {SIGINT, on_stop}};
+    uint64_t watchdog_us = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        d->signals[i].data = d;
+        uv_signal_start(&d->signals[i], table[i].call, table[i].number);
+    }
+    if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+        uv_timer_start(&d->watchdog, on_watchdog, 0, watchdog_us / 2000);
+}
+
+static int start_watch(struct daemon *d)
+{
+    cleanup_diags struct diags warnings = {0};
+    struct watch_config config = {.loop = &d->loop,
+                                  .config_dir = d->options->config_dir,
+                                  .share_dir = d->options->share_dir,
+                                  .state_dir = d->state_dir,
+                                  .artifacts = d->options->artifacts,
+                                  .on_generation = on_generation,
+                                  .on_attempt = on_attempt,
+                                  .user = d};
+    int r = watch_new(&config, generation_number(d), &warnings, &d->watch);
+    log_diags(&warnings);
+    if (r < 0)
+        return r;
+    if (edited_since_publish(d)) {
+        watch_publish(d->watch);
+        return 0;
+    }
+    d->started = true;
+    tell_serving(d);
+    sd_notify(0, "READY=1");
+    return 0;
+}
+
+/* Stop: what was read is answered, what was answered is stored, then everything is closed. */
+
+static void close_handle(uv_handle_t *handle, void *user)
+{
+    (void)user;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void stop(struct daemon *d)
+{
+    struct services *s = &d->bindings.services;
+    watch_free(d->watch);
+    if (s->dhcp)
+        dhcp_service_drain(s->dhcp);
+    tftp_service_free(TAKE_PTR(s->tftp));
+    d->events.committer = NULL; /* the last replies below have no timeline any more */
+    committer_free(d->committer);
+    bindings_clear(&d->bindings);
+    http_service_free(s->http);
+    dhcp_service_free(s->dhcp);
+    /* Timers and signals too, before the loop runs again: what they would call is not there any more. */
+    uv_walk(&d->loop, close_handle, NULL);
+    uv_run(&d->loop, UV_RUN_DEFAULT); /* also waits for an attempt to publish that runs */
+    uv_loop_close(&d->loop);
+    store_close(d->store);
+    files_free(d->files);
+    dhcp_server_free(d->dhcp_server);
+    event_stream_close(d->events.stream);
+    boot_table_free(d->boots);
+    generations_clear(&d->generations);
+    site_free(d->site);
+    for (size_t i = 0; i < d->loader_fds_n; i++)
+        close(d->loader_fds[i]);
+    int fds[] = {s->link_fd, d->artifacts_fd, d->netlink_fd};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    free(d->state_dir);
+    free(d->loader_dir);
+    free(d->last_warning);
+    free(d->last_error);
+    free(d);
+}
+
+int daemon_run(const struct daemon_options *options, struct diags *diags)
+{
+    struct daemon *d = xcalloc(1, sizeof(*d));
+    int r = uv_loop_init(&d->loop);
+    if (r < 0) {
+        free(d);
+        return diag_errno(diags, r, "cannot start the event loop");
+    }
+    d->options = options;
+    d->artifacts_fd = d->netlink_fd = d->bindings.services.link_fd = -1;
+    events_init(&d->events);
+    generations_init(&d->generations);
+    signal(SIGPIPE, SIG_IGN);
+    uv_timer_init(&d->loop, &d->rebind_timer);
+    uv_timer_init(&d->loop, &d->watchdog);
+    d->rebind_timer.data = d->watchdog.data = d;
+    for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
+        uv_signal_init(&d->loop, &d->signals[i]);
+    r = start(d, diags);
+    if (r == 0) {
+        start_handles(d);
+        r = start_watch(d);
+    }
+    if (r == 0) {
+        uv_run(&d->loop, UV_RUN_DEFAULT);
+        sd_notify(0, "STATUS=Stopped");
+    }
+    stop(d);
+    return r;
+}

@@ -1,0 +1,27 @@
+/* The server's process: one loop for DHCP, HTTP and control, a thread for TFTP, one that commits to the
+ * store.
+ *
+ *      DHCP sockets --> serve/dhcp ----.          .--> reply at once (nodes with an entry)
+ *      (main loop)       ^             |--verdict-+--> committer --fsync--> main loop --> reply
+ *                        | plain       |
+ *                   generations        '--> events --> boot table, log, store, event stream
+ *                        | reference
+ *      TFTP sockets --> serve/tftp, serve/files        HTTP sockets --> serve/http
+ *      (thread of its own)                             (main loop)
+ *
+ * Whatever goes wrong for one request is that request's loss; the process ends only on SIGTERM or SIGINT, or
+ * at start, when what it needs (its ports, its store) is not to be had.
+ */
+#pragma once
+
+#include "publish/publish.h"
+
+struct daemon_options {
+    const char *config_dir, *share_dir;
+    const char *events;            /* --events PATH; NULL: none */
+    const char *const *interfaces; /* --interface; NULL-terminated; NULL or empty: by the configuration */
+    const struct artifact_source *artifacts;
+};
+
+/* Serves until it is told to stop. 0 after an orderly stop; -errno with `diags` when it could not start. */
+int daemon_run(const struct daemon_options *options, struct diags *diags);

@@ -1,0 +1,228 @@
+/* See daemon/events.h. */
+#include "daemon/events.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+
+/* `n1 (52:54:00:12:34:56)`, or what of it is known. */
+#define WHO_MAX 96
+static const char *who(const struct event *e, char buf[static WHO_MAX])
+{
+    static const struct mac no_mac;
+    char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX];
+    bool has_mac = !mac_equal(&e->mac, &no_mac);
+    if (e->node && e->node[0] && has_mac)
+        snprintf(buf, WHO_MAX, "%s (%s)", e->node, mac_format(&e->mac, mac));
+    else if (e->node && e->node[0])
+        snprintf(buf, WHO_MAX, "%s", e->node);
+    else if (has_mac)
+        snprintf(buf, WHO_MAX, "%s", mac_format(&e->mac, mac));
+    else
+        snprintf(buf, WHO_MAX, "%s", e->ip ? ipv4_format(e->ip, ip) : "a machine");
+    return buf;
+}
+
+/* FNV-1a: only to tell lines apart that are left out of the log. */
+static uint64_t mix(uint64_t h, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    while (size--)
+        h = (h ^ *p++) * 0x100000001b3u;
+    return h;
+}
+
+static uint64_t key_of(const struct event *e)
+{
+    const char *reason = e->detail ? e->detail : "";
+    uint64_t h = mix(mix(0xcbf29ce484222325u, &e->mac, sizeof(e->mac)), &e->ip, sizeof(e->ip));
+    return mix(h, reason, strlen(reason));
+}
+
+/* Whether one more line fits into the burst. *ret_left_out: how many did not fit into the one before it. */
+static bool fits_burst(struct events *events, uint64_t now_us, unsigned *ret_left_out)
+{
+    if (now_us >= events->burst_end_us) {
+        *ret_left_out = events->burst_left_out;
+        events->burst = events->burst_left_out = 0;
+        events->burst_end_us = now_us + EVENTS_BURST_S * 1000000ull;
+    }
+    if (events->burst == EVENTS_BURST)
+        events->burst_left_out++;
+    return events->burst < EVENTS_BURST && ++events->burst;
+}
+
+/* Whether the line may be written now. *ret_same: how many like it were left out since the last one;
+ * *ret_others: how many of all kinds in the last burst. */
+static bool may_say(struct events *events, const struct event *e, unsigned *ret_same, unsigned *ret_others)
+{
+    uint64_t key = key_of(e);
+    struct event_memory *m = &events->memory[key % EVENTS_REMEMBERED];
+    pthread_mutex_lock(&events->lock);
+    bool same = m->key == key, say = !same || e->at.mono_us >= m->until_us;
+    if (!say)
+        m->left_out++;
+    else
+        say = fits_burst(events, e->at.mono_us, ret_others);
+    if (say) {
+        *ret_same = same ? m->left_out : 0;
+        *m = (struct event_memory){key, e->at.mono_us + EVENTS_REPEAT_S * 1000000ull, 0};
+    }
+    pthread_mutex_unlock(&events->lock);
+    return say;
+}
+
+static void log_ignored(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX], more[64] = "";
+    unsigned same = 0, others = 0;
+    if (!may_say(events, e, &same, &others))
+        return;
+    if (others)
+        log_info("%u further lines about ignored messages were left out", others);
+    if (same)
+        snprintf(more, sizeof(more), " (and %u times since the last such line)", same);
+    if (e->kind == EVENT_TFTP_REFUSED)
+        log_info("tftp: %s: %s: refused: %s%s", who(e, buf), e->file ? e->file : "?",
+                 e->detail ? e->detail : "", more);
+    else
+        log_info("dhcp: %s: ignored: %s%s", who(e, buf), e->detail ? e->detail : "", more);
+}
+
+static void log_dhcp_in(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX];
+    (void)events;
+    log_debug("dhcp: %s: %s", who(e, buf), e->detail);
+}
+
+static void log_dhcp_out(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX], ip[IPV4_TEXT_MAX];
+    (void)events;
+    log_info("dhcp: %s: %s %s", who(e, buf), e->detail, e->ip ? ipv4_format(e->ip, ip) : "");
+}
+
+static void log_tftp_end(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX], size[SIZE_TEXT_MAX];
+    (void)events;
+    log_info("tftp: %s: %s: %s in %.3f s%s", who(e, buf), e->file ? e->file : "?",
+             format_size(e->bytes, size), (double)e->took_us / 1e6,
+             e->retransmissions ? ", with packets sent again" : "");
+}
+
+static void log_tftp_aborted(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX];
+    (void)events;
+    log_info("tftp: %s: %s: ended after %" PRIu64 " of %" PRIu64 " bytes: %s", who(e, buf),
+             e->file ? e->file : "?", e->bytes, e->bytes_total, e->detail ? e->detail : "");
+}
+
+static void log_boot(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX], id[BOOT_ID_TEXT_MAX];
+    (void)events;
+    log_debug("boot: %s: %s %s", who(e, buf), boot_id_format(e->boot, id), e->detail ? e->detail : "");
+}
+
+static void log_stage(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX];
+    (void)events;
+    log_info("node: %s: %s, %.3f s after its kernel began", who(e, buf), e->detail ? e->detail : "",
+             (double)e->node_us / 1e6);
+}
+
+static void log_nothing(struct events *events, const struct event *e)
+{
+    (void)events;
+    (void)e;
+}
+
+/* The timeline in the store. */
+
+static void store_one(struct events *events, const struct store_op *op)
+{
+    /* What cannot wait is lost: the committer tells of failures (F3), and a timeline is no lease. */
+    (void)committer_submit(events->committer, op, 1, NULL, NULL);
+}
+
+static void store_line(struct events *events, const struct event *e, const char *what, size_t n,
+                       const char *detail)
+{
+    struct store_op op = {.kind = STORE_BOOT_EVENT, .event = {.boot = e->boot, .at_us = e->at.unix_us}};
+    for (size_t i = 0; i < n && i < sizeof(op.event.what) - 1; i++)
+        op.event.what[i] = (char)tolower((unsigned char)what[i]);
+    snprintf(op.event.detail, sizeof(op.event.detail), "%s", detail ? detail : "");
+    store_one(events, &op);
+}
+
+static void store_dhcp(struct events *events, const struct event *e)
+{
+    char ip[IPV4_TEXT_MAX];
+    if (e->detail)
+        store_line(events, e, e->detail, strcspn(e->detail, " :"), e->ip ? ipv4_format(e->ip, ip) : "");
+}
+
+static void store_file(struct events *events, const struct event *e)
+{
+    char text[200], size[SIZE_TEXT_MAX];
+    snprintf(text, sizeof(text), "%s, %s in %.3f s", e->file ? e->file : "?", format_size(e->bytes, size),
+             (double)e->took_us / 1e6);
+    store_line(events, e, "file", 4, text);
+}
+
+static void store_boot(struct events *events, const struct event *e)
+{
+    struct store_op op = {.kind = STORE_BOOT_BEGIN};
+    if (boot_table_get(events->boots, e->boot, &op.boot, NULL))
+        store_one(events, &op);
+}
+
+/* `ready` or `failed: why`. */
+static void store_stage(struct events *events, const struct event *e)
+{
+    size_t n = e->detail ? strcspn(e->detail, ":") : 0;
+    if (n)
+        store_line(events, e, e->detail, n,
+                   e->detail[n] ? e->detail + n + 1 + (e->detail[n + 1] == ' ') : "");
+}
+
+static void store_facts(struct events *events, const struct event *e)
+{
+    struct store_op op = {
+        .kind = STORE_REPORT,
+        .report = {.boot = e->boot, .at_us = e->at.unix_us, .json = e->json ? strdup(e->json) : NULL}};
+    if (op.report.json)
+        store_one(events, &op);
+} /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
+
+static const struct {
+    void (*log)(struct events *events, const struct event *e);
+    void (*store)(struct events *events, const struct event *e); /* only events that belong to a boot */
+} handlers[] = {
+    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp}, [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
+    [EVENT_DHCP_IGNORED] = {log_ignored, NULL},  [EVENT_TFTP_START] = {log_nothing, NULL},
+    [EVENT_TFTP_PROGRESS] = {log_nothing, NULL}, [EVENT_TFTP_END] = {log_tftp_end, store_file},
+    [EVENT_TFTP_REFUSED] = {log_ignored, NULL},  [EVENT_TFTP_ABORTED] = {log_tftp_aborted, NULL},
+    [EVENT_BOOT] = {log_boot, store_boot},       [EVENT_STAGE] = {log_stage, store_stage},
+    [EVENT_FACTS] = {log_nothing, store_facts},
+};
+
+static void emit(struct event_sink *sink, const struct event *e)
+{
+    struct events *events = (struct events *)((char *)sink - offsetof(struct events, sink));
+    boot_table_observe(events->boots, e);
+    handlers[e->kind].log(events, e);
+    if (e->boot && events->committer && handlers[e->kind].store)
+        handlers[e->kind].store(events, e);
+    event_stream_write(events->stream, e);
+}
+
+void events_init(struct events *events)
+{
+    *events = (struct events){.sink = {emit}, .lock = PTHREAD_MUTEX_INITIALIZER};
+}

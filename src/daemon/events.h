@@ -1,0 +1,36 @@
+/* The server's event sink: fans each event out to the boot table, the log, the store (a boot's timeline and
+ * the node's last facts) and the event stream. Any thread may emit; nothing here waits.
+ *
+ * The log has one line an exchange: what was given to whom, what was fetched and how fast, what a node
+ * reported. What was ignored or refused is said with the reason and what to do, at most once a minute for one
+ * machine and reason, and at most EVENTS_BURST such lines in EVENTS_BURST_S seconds whoever they are about
+ * (random addresses must not fill the disk); how many were left out is said. */
+#pragma once
+
+#include "daemon/committer.h"
+#include "daemon/event_stream.h"
+#include "serve/boot.h"
+
+#include <pthread.h>
+
+enum { EVENTS_REMEMBERED = 1024, EVENTS_REPEAT_S = 60, EVENTS_BURST = 50, EVENTS_BURST_S = 10 };
+
+/* When a line of one machine and reason was last written. */
+struct event_memory {
+    uint64_t key, until_us;
+    unsigned left_out;
+};
+
+struct events {
+    struct event_sink sink;
+    struct boot_table *boots;
+    struct committer *committer; /* NULL: nothing is stored */
+    struct event_stream *stream; /* may be NULL */
+    pthread_mutex_t lock;        /* of what follows; taken only for what is ignored or refused */
+    struct event_memory memory[EVENTS_REMEMBERED];
+    uint64_t burst_end_us;
+    unsigned burst, burst_left_out;
+};
+
+/* Then set `boots`, `committer` and `stream`, before the first event. */
+void events_init(struct events *events);

@@ -1,0 +1,235 @@
+/* See daemon/watch.h. */
+#include "daemon/watch.h"
+#include "base/file.h"
+#include "base/str.h"
+
+#include <errno.h>
+
+enum { WANT_PUBLISH = 1, WANT_LOAD = 2, WANT_BUILT = 4 };
+
+/* The folders, and what a change in each asks for. */
+static const struct {
+    const char *name; /* beneath the configuration or the state folder */
+    const char *only; /* the one name in it that counts; NULL: all */
+    unsigned want;
+    bool of_state;
+} folders[] = {
+    {"", NULL, WANT_PUBLISH, false},
+    {"/nodes.d", NULL, WANT_PUBLISH, false},
+    {"/images", NULL, WANT_PUBLISH, false},
+    {"/kernels", NULL, WANT_PUBLISH, false},
+    {"/generations", "current", WANT_LOAD, true},
+    {"/artifacts", NULL, WANT_BUILT, true},
+};
+enum { FOLDERS = ARRAY_SIZE(folders) };
+
+struct folder_watch {
+    uv_fs_event_t event;
+    struct watch *watch;
+    size_t which;
+    bool active;
+};
+
+/* One attempt, done by a thread of the pool. */
+struct attempt {
+    unsigned want;
+    unsigned known;
+    int result;
+    struct diags diags;
+    struct generation *generation; /* NULL: the one that is known */
+};
+
+struct watch {
+    struct watch_config config;
+    struct folder_watch folder[FOLDERS];
+    uv_timer_t settle;
+    uv_work_t work;
+    struct attempt attempt;
+    bool working, closing, incomplete; /* incomplete: the last edit could not be published */
+    unsigned wanted, known;
+    int open_handles;
+    char *last_text; /* of the diagnostics of the last attempt */
+};
+
+static void free_when_closed(struct watch *w)
+{
+    if (w->open_handles || w->working)
+        return;
+    free(w->last_text);
+    free(w);
+}
+
+static void do_work(uv_work_t *work)
+{
+    struct watch *w = work->data;
+    struct attempt *a = &w->attempt;
+    const struct watch_config *c = &w->config;
+    unsigned number = 0;
+    int published = 0, loaded = 0;
+    if (a->want & WANT_PUBLISH)
+        published = publish(c->config_dir, c->share_dir, c->state_dir, c->artifacts, &a->diags, &number);
+    /* A switch by somebody else counts also beside an edit that is refused. */
+    if (published >= 0 || (a->want & WANT_LOAD))
+        loaded = generation_load(c->state_dir, 0, &a->diags, &a->generation);
+    a->result = published < 0 ? published : loaded;
+    if (a->generation && a->generation->number == a->known) {
+        generation_unref(a->generation);
+        a->generation = NULL;
+    }
+}
+
+static char *text_of(const struct diags *diags)
+{
+    struct str text = {0};
+    VEC_EACH(diag, &diags->list)
+        str_printf(&text, "%s:%u:%u %s\n", diag->file ? diag->file : "", diag->line, diag->column,
+                   diag->text);
+    return str_steal(&text);
+}
+
+static void start_work(struct watch *w);
+
+static void finish_attempt(struct watch *w)
+{
+    struct attempt *a = &w->attempt;
+    char *text = text_of(&a->diags);
+    bool repeated = str_eq(text, w->last_text);
+    free(w->last_text);
+    w->last_text = text;
+    if (a->want & WANT_PUBLISH)
+        w->incomplete = a->result < 0;
+    if (a->generation) {
+        w->known = a->generation->number;
+        w->config.on_generation(w->config.user, TAKE_PTR(a->generation));
+    }
+    w->config.on_attempt(w->config.user, a->result, &a->diags, repeated);
+}
+
+static void after_work(uv_work_t *work, int status)
+{
+    struct watch *w = work->data;
+    w->working = false;
+    if (!w->closing && status == 0)
+        finish_attempt(w);
+    generation_unref(w->attempt.generation);
+    diags_free(&w->attempt.diags);
+    w->attempt = (struct attempt){0};
+    if (w->closing)
+        free_when_closed(w);
+    else if (w->wanted)
+        start_work(w);
+}
+
+static void start_work(struct watch *w)
+{
+    if (w->working)
+        return; /* after_work looks again */
+    w->attempt = (struct attempt){.want = w->wanted, .known = w->known};
+    w->wanted = 0;
+    w->work.data = w;
+    w->working = uv_queue_work(w->config.loop, &w->work, do_work, after_work) == 0;
+}
+
+static void on_change(uv_fs_event_t *event, const char *name, int events, int status);
+
+static void watch_folder(struct watch *w, size_t i)
+{
+    struct folder_watch *f = &w->folder[i];
+    cleanup_free char *path =
+        xasprintf("%s%s", folders[i].of_state ? w->config.state_dir : w->config.config_dir, folders[i].name);
+    if (f->active)
+        uv_fs_event_stop(&f->event);
+    f->active = uv_fs_event_start(&f->event, on_change, path, 0) == 0;
+}
+
+/* Folders come and go with edits, and an editor may replace one: watch them all anew. */
+static void watch_folders(struct watch *w)
+{
+    for (size_t i = 0; i < FOLDERS; i++)
+        watch_folder(w, i);
+}
+
+static void on_settled(uv_timer_t *timer)
+{
+    struct watch *w = timer->data;
+    watch_folders(w);
+    if (w->wanted & WANT_BUILT)
+        w->wanted = (w->wanted & ~(unsigned)WANT_BUILT) | (w->incomplete ? WANT_PUBLISH : 0);
+    if (w->wanted)
+        start_work(w);
+}
+
+static void on_change(uv_fs_event_t *event, const char *name, int events, int status)
+{
+    struct folder_watch *f = event->data;
+    struct watch *w = f->watch;
+    (void)events;
+    if (status < 0 || (name && folders[f->which].only && strcmp(name, folders[f->which].only) != 0))
+        return;
+    w->wanted |= folders[f->which].want;
+    uv_timer_start(&w->settle, on_settled, WATCH_SETTLE_MS, 0);
+}
+
+int watch_new(const struct watch_config *config, unsigned known, struct diags *diags,
+              struct watch **ret_watch)
+{
+    struct watch *w = calloc(1, sizeof(*w));
+    cleanup_free char *generations = xasprintf("%s/generations", config->state_dir);
+    cleanup_free char *artifacts = xasprintf("%s/artifacts", config->state_dir);
+    if (!w)
+        return -ENOMEM;
+    w->config = *config;
+    w->known = known;
+    (void)dir_make(generations);
+    (void)dir_make(artifacts);
+    uv_timer_init(config->loop, &w->settle);
+    w->settle.data = w;
+    for (size_t i = 0; i < FOLDERS; i++) {
+        uv_fs_event_init(config->loop, &w->folder[i].event);
+        w->folder[i].event.data = &w->folder[i];
+        w->folder[i].which = i;
+        w->folder[i].watch = w;
+    }
+    w->open_handles = FOLDERS + 1;
+    watch_folders(w);
+    if (!w->folder[0].active)
+        diag_warning(diags, NULL,
+                     "%s cannot be watched for edits; after an edit send SIGHUP (systemctl reload rambox)",
+                     config->config_dir);
+    *ret_watch = w;
+    return 0;
+}
+
+void watch_publish(struct watch *w)
+{
+    w->wanted |= WANT_PUBLISH;
+    watch_folders(w);
+    start_work(w);
+}
+
+static void on_closed(struct watch *w)
+{
+    w->open_handles--;
+    free_when_closed(w);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    on_closed(handle->data);
+}
+
+static void on_folder_closed(uv_handle_t *handle)
+{
+    const struct folder_watch *f = handle->data;
+    on_closed(f->watch);
+}
+
+void watch_free(struct watch *w)
+{
+    if (!w)
+        return;
+    w->closing = true;
+    uv_close((uv_handle_t *)&w->settle, on_timer_closed);
+    for (size_t i = 0; i < FOLDERS; i++)
+        uv_close((uv_handle_t *)&w->folder[i].event, on_folder_closed);
+}
