@@ -1,0 +1,105 @@
+/* Marking and telling stages; the contract is in timeline.h. */
+#include "init/timeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "init/facts.h"
+#include "init/post.h"
+#include "init/process.h"
+#include "init/report.h"
+#include "init/say.h"
+
+void timeline_start(struct timeline *timeline, const struct cmdline *cmdline)
+{
+    const char *before = getenv(STAGES_VARIABLE);
+
+    timeline->cmdline = cmdline;
+    stages_decode(before ? before : "", &timeline->stages);
+}
+
+int timeline_mark(struct timeline *timeline, const char *stage, const char *detail)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return stages_add(&timeline->stages, stage, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                      detail);
+}
+
+void timeline_export(const struct timeline *timeline)
+{
+    char encoded[STAGES_ENCODED];
+
+    stages_encode(&timeline->stages, encoded, sizeof(encoded));
+    setenv(STAGES_VARIABLE, encoded, 1);
+}
+
+/* The buffers are static so that only the process that tells ever touches their memory. */
+static int compose(const struct timeline *timeline, bool with_facts, struct text *body)
+{
+    static struct facts facts;
+    static char buffer[65536];
+    static struct facts_interface interfaces[FACTS_INTERFACES];
+    struct utsname names;
+    struct report report = {.boot = timeline->cmdline->boot, .node = timeline->cmdline->node, .mac = ""};
+
+    const struct facts_interface *main_interface =
+        facts_main_interface(interfaces, facts_interfaces(interfaces));
+    if (main_interface)
+        report.mac = main_interface->mac;
+    if (!report.node[0] && uname(&names) == 0)
+        report.node = names.nodename;
+    report.stages = &timeline->stages;
+    if (with_facts) {
+        facts_gather(&facts);
+        report.facts = &facts;
+    }
+    text_start(body, buffer, sizeof(buffer));
+    report_body(&report, body);
+    if (body->cut && with_facts) {
+        report.facts = NULL;
+        text_start(body, buffer, sizeof(buffer));
+        report_body(&report, body);
+    }
+    return body->cut ? -EMSGSIZE : 0;
+}
+
+int timeline_tell_now(const struct timeline *timeline, bool with_facts, enum timeline_urgency urgency)
+{
+    struct post post = {.tries = 5, .connect_ms = 2000};
+    struct text body;
+
+    if (!timeline->cmdline || !timeline->cmdline->server[0])
+        return 0;
+    if (report_server(timeline->cmdline->server, &post.server) < 0) {
+        say("rambox.server=%s is not A.B.C.D:PORT: nothing is reported", timeline->cmdline->server);
+        return -EINVAL;
+    }
+    if (urgency == TIMELINE_BRIEF)
+        post = (struct post){.server = post.server, .tries = 1, .connect_ms = 1000};
+    int r = compose(timeline, with_facts, &body);
+    if (r == 0)
+        r = post_report(&post, body.at, body.used);
+    if (r < 0)
+        say("cannot report to %s: %s", timeline->cmdline->server,
+            r == -EBADMSG ? "it refused the report; see the server's log" : strerror(-r));
+    return r;
+}
+
+pid_t timeline_tell(const struct timeline *timeline, bool with_facts, enum timeline_urgency urgency)
+{
+    if (!timeline->cmdline || !timeline->cmdline->server[0])
+        return 0;
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid > 0)
+        return pid;
+    process_restore_signals();
+    _exit(timeline_tell_now(timeline, with_facts, urgency) < 0);
+}
