@@ -1,0 +1,224 @@
+/* rambox kernel build|config|list: H26 and H28. */
+#include "kernel/kernel.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "cli/build_session.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* ---- build ---- */
+
+/* NAME -> kernel/NAME, so that no image of that name is built; without names, every kernel that a profile
+ * uses.
+ */
+static void names_of_kernels(const struct site *site, char **given, char ***ret_names)
+{
+    VEC(char *) names = {0};
+    for (; *given; given++)
+        VEC_PUSH(&names, str_starts(*given, "kernel/") ? xstrdup(*given) : xasprintf("kernel/%s", *given));
+    if (names.n == 0)
+        VEC_EACH(profile, &site->profiles)
+            if (profile->kernel)
+                VEC_PUSH(&names, xasprintf("kernel/%s", profile->kernel));
+    VEC_PUSH(&names, NULL);
+    *ret_names = names.items;
+}
+
+static json_t *item_to_json(const struct build_item *item)
+{
+    char hex[DIGEST_TEXT_MAX];
+    if (item->outcome < 0)
+        return json_pack("{s:s, s:s, s:s}", "kind", artifact_kind_name(item->kind), "name", item->name,
+                         "outcome", "failed");
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:i}", "kind", artifact_kind_name(item->kind), "name",
+                     item->name, "outcome", item->outcome ? "unchanged" : "built", "sha256",
+                     digest_format(&item->built.artifact, hex), "size", (json_int_t)item->built.size,
+                     "seconds", (int)item->built.seconds);
+}
+
+static void print_item(const struct build_item *item)
+{
+    char hex[DIGEST_TEXT_MAX], size[SIZE_TEXT_MAX];
+    if (item->outcome < 0)
+        return; /* the diagnostics say it */
+    printf("%s %s: %s, %s, %.12s\n", artifact_kind_name(item->kind), item->name,
+           item->outcome ? "unchanged" : "built", format_size(item->built.size, size),
+           digest_format(&item->built.artifact, hex));
+}
+
+static int build_kernels(struct build_session *s, char **given, struct build_list *list)
+{
+    char **names = NULL;
+    names_of_kernels(s->site, given, &names);
+    int r = builder_select(s->site, names, &s->diags, list);
+    names_free(names);
+    return r < 0 ? r : builder_build(s->builder, s->site, list);
+}
+
+static int run_build(struct context *context, int argc, char **argv)
+{
+    const char *jobs = NULL;
+    bool refresh = false;
+    const struct option_spec options[] = {{"--jobs", NULL, &jobs}, {"--refresh", &refresh, NULL}, {0}};
+    int n = parse_options(&command_kernel_build, options, argc, argv);
+    uint64_t number = 0;
+    if (n < 0)
+        return 2;
+    if (jobs && parse_u64(jobs, 1, 1024, &number) < 0)
+        return usage_error(&command_kernel_build, "--jobs %s: expected a number from 1 to 1024", jobs);
+    cleanup_build_session struct build_session s = {0};
+    cleanup_build_list struct build_list list = {0};
+    int r = build_session_begin(&s, context);
+    if (r == 0) {
+        builder_set_jobs(s.builder, (unsigned)number, refresh);
+        r = build_kernels(&s, argv + 1, &list);
+    }
+    int failed = report_diags(context, &s.diags);
+    json_t *document = context->json && !failed ? json_array() : NULL;
+    VEC_EACH(item, &list.items) {
+        if (document)
+            json_array_append_new(document, item_to_json(item));
+        else if (!context->json)
+            print_item(item);
+    }
+    if (document)
+        print_json(document);
+    return failed || r < 0 ? 1 : 0;
+}
+
+const struct command command_kernel_build = {
+    .name = "kernel build",
+    .synopsis = "[--jobs N] [--refresh] [NAME...]",
+    .summary = "build kernels, those that changed",
+    .help = "Builds the named kernels, or all that profiles use. A kernel whose source, fragments, symbols "
+            "and compiler\n"
+            "are the same as before is not built again. Every symbol that was asked for is looked up in the "
+            "finished\n"
+            "configuration; one that is missing is named with what it depends on, and nothing is built.\n"
+            "\n"
+            "Options:\n"
+            "  --jobs N   compile N files at once; without it, one for each processor\n"
+            "  --refresh  fetch the sources again\n"
+            "\n"
+            "Examples:\n"
+            "  rambox kernel build\n"
+            "  rambox kernel build smallest\n",
+    .run = run_build,
+};
+
+/* ---- config ---- */
+
+static int run_config(struct context *context, int argc, char **argv)
+{
+    const char *with = "menuconfig";
+    const struct option_spec options[] = {{"--with", NULL, &with}, {0}};
+    int n = parse_options(&command_kernel_config, options, argc, argv);
+    if (n < 0)
+        return 2;
+    if (n != 1)
+        return usage_error(&command_kernel_config, n ? "one kernel at a time" : "which kernel?");
+    if (!str_ends(with, "config"))
+        return usage_error(&command_kernel_config,
+                           "--with %s: expected menuconfig, nconfig, config or xconfig", with);
+    if (str_eq(with, "menuconfig") && !isatty(STDIN_FILENO))
+        return usage_error(&command_kernel_config, "menuconfig needs a terminal");
+    cleanup_build_session struct build_session s = {0};
+    cleanup_free char *path = NULL;
+    int r = build_session_begin(&s, context);
+    const struct kernel_def *def = r < 0 ? NULL : site_kernel(s.site, argv[1]);
+    if (r == 0 && !def)
+        r = diag_error(&s.diags, NULL, "there is no kernel \"%s\"; `rambox kernel list` shows them", argv[1]);
+    if (r == 0)
+        r = kernel_edit(def, &s.env, with, &path);
+    int failed = report_diags(context, &s.diags);
+    if (failed || r < 0 || !def)
+        return 1;
+    if (context->json)
+        return print_json(
+            json_pack("{s:s, s:o}", "kernel", def->name, "file", path ? json_string(path) : json_null()));
+    if (path)
+        printf("%s: saved what changed in %s; `rambox build` builds it\n", def->name, path);
+    else
+        printf("%s: nothing changed\n", def->name);
+    return 0;
+}
+
+const struct command command_kernel_config = {
+    .name = "kernel config",
+    .synopsis = "[--with menuconfig] NAME",
+    .summary = "change a kernel's options by hand",
+    .help =
+        "Configures the kernel as its definition says and opens the kernel's own menu. What you change there "
+        "is kept\n"
+        "as lines of kernels/NAME.config in the configuration folder, which from then on count after "
+        "everything in\n"
+        "the definition. Delete the file to undo it.\n"
+        "\n"
+        "Options:\n"
+        "  --with PROGRAM  menuconfig (which needs the package libncurses-dev), nconfig, config, xconfig\n"
+        "\n"
+        "Examples:\n"
+        "  rambox kernel config smallest\n",
+    .run = run_config,
+};
+
+/* ---- list ---- */
+
+static const char *source_text(const struct source *source)
+{
+    static const char *const kinds[] = {
+        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree"};
+    return kinds[source->kind];
+}
+
+static json_t *kernel_to_json(const struct kernel_def *def)
+{
+    json_t *fragments = json_array(), *left_out = json_object();
+    VEC_EACH(name, &def->fragments)
+        json_array_append_new(fragments, json_string(*name));
+    VEC_EACH(symbol, &def->leaves_out)
+        json_object_set_new(left_out, symbol->name, json_string(symbol->value));
+    return json_pack("{s:s, s:{s:s}, s:o, s:o}", "name", def->name, "source", source_text(&def->source),
+                     def->source.where, "fragments", fragments, "leaves_out", left_out);
+}
+
+static void print_kernel(const struct kernel_def *def)
+{
+    printf("%s: %s %s", def->name, source_text(&def->source), def->source.where);
+    VEC_EACH(name, &def->fragments)
+        printf("%s %s", name == def->fragments.items ? ":" : "", *name);
+    putchar('\n');
+}
+
+static int run_list(struct context *context, int argc, char **argv)
+{
+    static const struct option_spec options[] = {{0}};
+    int n = parse_options(&command_kernel_list, options, argc, argv);
+    if (n < 0)
+        return 2;
+    if (n > 0)
+        return usage_error(&command_kernel_list, "%s: it takes no operands", argv[1]);
+    CLEANUP(site_free) struct site *site = load_site(context);
+    if (!site)
+        return 1;
+    json_t *document = context->json ? json_array() : NULL;
+    VEC_EACH(def, &site->kernels) {
+        if (document)
+            json_array_append_new(document, kernel_to_json(def));
+        else
+            print_kernel(def);
+    }
+    return document ? print_json(document) : 0;
+}
+
+const struct command command_kernel_list = {
+    .name = "kernel list",
+    .synopsis = "",
+    .summary = "list the kernel definitions, the user's and the built-in ones",
+    .help = "Each line is a definition: its name, its source, its fragments in order.\n"
+            "\n"
+            "Examples:\n"
+            "  rambox kernel list\n",
+    .run = run_list,
+};

@@ -1,0 +1,67 @@
+/* rambox serve: the server. The process itself is src/daemon. */
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/artifacts.h"
+#include "daemon/daemon.h"
+
+/* `eth0,eth1` to its names; ends with NULL; the names point into `text`. */
+static const char **split_names(char *text)
+{
+    VEC(const char *) names = {0};
+    char *save = NULL;
+    for (char *name = text ? strtok_r(text, ",", &save) : NULL; name; name = strtok_r(NULL, ",", &save))
+        VEC_PUSH(&names, name);
+    VEC_PUSH(&names, NULL);
+    return names.items;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+    const char *events = NULL, *interfaces = NULL;
+    bool verbose = false;
+    const struct option_spec options[] = {
+        {"--events", NULL, &events}, {"--interface", NULL, &interfaces}, {"--verbose", &verbose, NULL}, {0}};
+    int n = parse_options(&command_serve, options, argc, argv);
+    if (n < 0)
+        return 2;
+    if (n > 0)
+        return usage_error(&command_serve, "%s: it takes options only", argv[1]);
+    cleanup_diags struct diags diags = {0};
+    cleanup_free char *list = xstrdup(interfaces);
+    cleanup_free const char **names = split_names(list);
+    struct artifact_source artifacts = built_artifacts(context);
+    if (verbose)
+        log_set_level(LOG_LEVEL_DEBUG);
+    int r = daemon_run(&(struct daemon_options){.config_dir = context->config_dir,
+                                                .share_dir = context->share_dir,
+                                                .events = events,
+                                                .interfaces = names,
+                                                .artifacts = &artifacts},
+                       &diags);
+    return report_diags(context, &diags) || r < 0 ? 1 : 0;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .synopsis = "[--interface IF[,IF...]] [--events PATH] [--verbose]",
+    .summary = "serve DHCP, TFTP and HTTP to the nodes",
+    .help = "Serves the current generation until SIGTERM or SIGINT. It watches the configuration: a valid "
+            "edit whose\n"
+            "artifacts are built is published by itself; with an invalid one it says what is wrong and "
+            "where, and goes on\n"
+            "with what it has. SIGHUP makes it look at once.\n"
+            "\n"
+            "Options:\n"
+            "  --interface IF  serve on these interfaces only, whatever the configuration says\n"
+            "  --events PATH   write what happens as JSON, an object a line: a file, a FIFO, `-` or `fd:N`\n"
+            "  --verbose       log each message, not each exchange\n"
+            "\n"
+            "Ports (server: in rambox.yaml changes them): UDP 67 DHCP, UDP 69 TFTP, TCP 8069 HTTP. It needs "
+            "root, or\n"
+            "CAP_NET_BIND_SERVICE and CAP_NET_RAW.\n"
+            "\n"
+            "Examples:\n"
+            "  rambox serve\n"
+            "  rambox serve --interface br0 --events -\n",
+    .run = run,
+};
