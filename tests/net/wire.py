@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""What the network tests do by hand, packet by packet, where no real client can: `wire.py WHAT ARGUMENTS`.
+
+  swarm COUNT FILE          COUNT made-up machines take leases (DISCOVER, REQUEST); writes `MAC IP` for every ACK to FILE,
+                            at once; ends when all have one or the server is silent for 3 s
+  offered MAC               the address the server offers to that machine
+  malformed-dhcp            a volley of broken messages to the server
+  malformed-tftp SERVER     the same for TFTP
+  tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
+  tftp-many SERVER NAME N   N requests from one address without an ACK; prints how many were answered
+  tftp-write SERVER NAME    a write request; prints the error code and text
+  tftp-window SERVER NAME OUT BLKSIZE WINDOW   fetches with windowsize; prints the options granted
+  solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
+  listen SECONDS            prints router advertisements that are heard on eth0
+"""
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+SERVER = "192.168.7.1"
+
+
+# DHCP
+
+def mac_bytes(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def dhcp(kind, mac, xid, options=b"", ciaddr=b"\0" * 4):
+    head = struct.pack("!BBBBIHH", 1, 1, 6, 0, xid, 0, 0x8000)
+    return (head + ciaddr + b"\0" * 12 + mac + b"\0" * 10 + b"\0" * 192 + b"\x63\x82\x53\x63" +
+            bytes([53, 1, kind]) + options + b"\xff").ljust(300, b"\0")
+
+
+def dhcp_socket():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    s.bind(("", 68))
+    return s
+
+
+def options_of(message):
+    found, at = {}, 240
+    while at < len(message) and message[at] != 255:
+        if message[at] == 0:
+            at += 1
+            continue
+        found[message[at]] = message[at + 2:at + 2 + message[at + 1]]
+        at += 2 + message[at + 1]
+    return found
+
+
+def swarm(count, path):
+    s = dhcp_socket()
+    macs = [bytes([0x52, 0x54, 1, i >> 16 & 255, i >> 8 & 255, i & 255]) for i in range(count)]
+    acked, sent, turn = {}, 0, 0
+    with open(path, "w", encoding="ascii") as out:
+        last = time.monotonic()
+        while len(acked) < count and time.monotonic() - last < 3:
+            if sent < count and turn < 64:
+                s.sendto(dhcp(1, macs[sent], sent + 1), ("255.255.255.255", 67))
+                sent += 1
+                turn += 1
+            if not select.select([s], [], [], 0 if turn < 64 and sent < count else 0.05)[0]:
+                turn = 0
+                continue
+            message = s.recv(2048)
+            kind, mac = options_of(message).get(53, b"\0")[0], message[28:34]
+            xid, ip = struct.unpack("!I", message[4:8])[0], message[16:20]
+            last = time.monotonic()
+            if kind == 2:
+                options = bytes([50, 4]) + ip + bytes([54, 4]) + options_of(message)[54]
+                s.sendto(dhcp(3, mac, xid, options), ("255.255.255.255", 67))
+            elif kind == 5 and mac not in acked:
+                acked[mac] = ip
+                out.write(f"{mac.hex(':')} {socket.inet_ntoa(ip)}\n")
+                out.flush()
+    print(len(acked))
+
+
+def offered(mac):
+    s = dhcp_socket()
+    for xid in range(1, 6):
+        s.sendto(dhcp(1, mac_bytes(mac), xid), ("255.255.255.255", 67))
+        while select.select([s], [], [], 1)[0]:
+            message = s.recv(2048)
+            if message[28:34] == mac_bytes(mac) and options_of(message).get(53) == b"\x02":
+                print(socket.inet_ntoa(message[16:20]))
+                return
+    sys.exit(1)
+
+
+def malformed_dhcp():
+    mac = mac_bytes("52:54:00:00:00:01")
+    good = dhcp(1, mac, 7)
+
+    def changed(at, value):
+        return good[:at] + value + good[at + len(value):]
+
+    volley = [
+        b"", good[:1], good[:235], good[:239], b"\0" * 300, b"\xff" * 300, good + b"\0" * 5000,
+        changed(0, b"\3"), changed(0, b"\2"), changed(2, b"\x11"), changed(2, b"\xff"), changed(236, b"\0\0\0\0"),
+        good[:240] + bytes([53, 255, 1]), good[:240] + bytes([53]), good[:240] + bytes([53, 0, 255]),
+        good[:240] + bytes([53, 1, 9, 255]), good[:240] + bytes([53, 1, 1, 53, 1, 3, 255]),
+        good[:240] + bytes([53, 1, 1, 52, 1, 4, 255]), good[:240] + bytes([53, 1, 1, 52, 1, 0, 255]),
+        good[:240] + bytes([53, 1, 1, 52, 1, 255, 255]), good[:240] + bytes([53, 1, 1, 61, 0, 255]),
+        good[:240] + bytes([53, 1, 1, 61, 255]) + b"\1" * 255 + b"\xff",
+        good[:240] + bytes([53, 1, 1, 57, 2, 0, 0, 255]), good[:240] + bytes([53, 1, 1, 57, 2, 255, 255, 255]),
+        good[:240] + bytes([53, 1, 1, 82, 2, 1, 200, 255]), good[:240] + bytes([53, 1, 1, 43, 3, 1, 200, 0, 255]),
+        good[:240] + bytes([53, 1, 1, 93, 3, 0, 0, 0, 255]), good[:240] + bytes([53, 1, 1, 97, 3, 0, 0, 0, 255]),
+        good[:240] + bytes([53, 1, 1, 12, 200]) + b"\xff" * 200 + b"\xff",
+        changed(24, socket.inet_aton("10.9.8.7")),
+    ]
+    s = dhcp_socket()
+    for message in volley:
+        s.sendto(message, ("255.255.255.255", 67))
+    print(len(volley))
+
+
+# TFTP
+
+def request(op, name, *options):
+    words = [name, "octet", *map(str, options)]
+    return struct.pack("!H", op) + b"".join(os.fsencode(w) + b"\0" for w in words)
+
+
+def tftp_socket():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    return s
+
+
+def malformed_tftp(server):
+    rrq = request(1, "pxelinux.0")
+    volley = [
+        b"", b"\0", b"\0\1", b"\0\1\0", b"\0\1name", b"\0\1name\0octet", b"\0\1\0octet\0", b"\0\1name\0image\0", b"\0\x09",
+        b"\xff" * 600, rrq + b"blksize\0", rrq + b"\0" * 400, request(1, "x" * 900), request(1, "a" * 300),
+        request(1, "pxelinux.0", *["o", "1"] * 100), b"\0\3\0\1data", b"\0\4\0\1", b"\0\4", b"\0\5\0\0", b"\0\6blksize\0",
+        request(1, "pxelinux.0") * 3,
+    ]
+    s = tftp_socket()
+    for message in volley:
+        s.sendto(message, (server, 69))
+    print(len(volley))
+
+
+def tftp_slow(server, name, out, flag):
+    s, data, wanted = tftp_socket(), bytearray(), 1
+    s.sendto(request(1, name), (server, 69))
+    while True:
+        message, peer = s.recvfrom(2048)
+        op, block = struct.unpack("!HH", message[:4])
+        if op != 3:
+            sys.exit(f"not DATA: {message!r}")
+        if block == wanted & 0xffff:
+            data += message[4:]
+            wanted += 1
+        if wanted == 11:
+            end = time.monotonic() + 15
+            while not os.path.exists(flag) and time.monotonic() < end:
+                time.sleep(0.05)
+                s.sendto(struct.pack("!HH", 4, (wanted - 2) & 0xffff), peer)  # a duplicate ACK now and then
+        s.sendto(struct.pack("!HH", 4, (wanted - 1) & 0xffff), peer)
+        if len(message) < 516:
+            break
+    with open(out, "wb") as f:
+        f.write(data)
+
+
+def tftp_many(server, name, count):
+    sockets = [tftp_socket() for _ in range(int(count))]
+    for s in sockets:
+        s.sendto(request(1, name), (server, 69))
+    time.sleep(0.5)
+    print(len(select.select(sockets, [], [], 0)[0]))
+
+
+def tftp_write(server, name):
+    s = tftp_socket()
+    s.sendto(request(2, name), (server, 69))
+    message = s.recv(2048)
+    print(struct.unpack("!HH", message[:4]), message[4:-1].decode())
+
+
+def tftp_window(server, name, out, blksize, window):
+    s, data, wanted, unacked = tftp_socket(), bytearray(), 1, 0
+    s.sendto(request(1, name, "BlkSize", blksize, "tsize", 0, "windowsize", window, "nonsense", 1), (server, 69))
+    message, peer = s.recvfrom(70000)
+    if message[:2] != b"\0\6":
+        sys.exit(f"not OACK: {message!r}")
+    words = message[2:-1].split(b"\0")
+    granted = {k.decode().lower(): int(v) for k, v in zip(words[::2], words[1::2])}
+    print(" ".join(f"{k}={v}" for k, v in sorted(granted.items())))
+    s.sendto(struct.pack("!HH", 4, 0), peer)
+    while True:
+        message, peer = s.recvfrom(70000)
+        op, block = struct.unpack("!HH", message[:4])
+        if op != 3:
+            sys.exit(f"not DATA: {message!r}")
+        last = len(message) < granted["blksize"] + 4
+        if block == wanted & 0xffff:
+            data += message[4:]
+            wanted += 1
+            unacked += 1
+        if last or unacked == granted["windowsize"] or block != (wanted - 1) & 0xffff:
+            s.sendto(struct.pack("!HH", 4, (wanted - 1) & 0xffff), peer)
+            unacked = 0
+        if last:
+            break
+    with open(out, "wb") as f:
+        f.write(data)
+
+
+# Neighbour discovery
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def link_local(mac):
+    return b"\xfe\x80" + b"\0" * 6 + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+
+
+def heard(s, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and select.select([s], [], [], max(0, end - time.monotonic()))[0]:
+        frame = s.recv(2048)
+        if len(frame) >= 70 and frame[20] == 58 and frame[54] == 134:
+            pseudo = frame[22:54] + struct.pack("!II", len(frame) - 54, 58)
+            good = checksum(pseudo + frame[54:]) == 0
+            lifetime = struct.unpack("!H", frame[60:62])[0]
+            print(f"advertisement to={frame[:6].hex(':')} from={frame[6:12].hex(':')} hops={frame[21]} lifetime={lifetime} "
+                  f"options={len(frame) - 70} checksum={'good' if good else 'bad'} "
+                  f"source={'own' if frame[22:38] == link_local(frame[6:12]) else 'other'}", flush=True)
+            return
+
+
+def packet_socket():
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
+    s.bind(("eth0", 0x86dd))
+    return s
+
+
+def solicit(mac):
+    mac, s = mac_bytes(mac), packet_socket()
+    source, routers = link_local(mac), bytes.fromhex("ff02" + "00" * 13 + "02")
+    body = bytes([133, 0, 0, 0, 0, 0, 0, 0, 1, 1]) + mac
+    sum_ = checksum(source + routers + struct.pack("!II", len(body), 58) + body)
+    body = body[:2] + struct.pack("!H", sum_) + body[4:]
+    s.send(bytes.fromhex("333300000002") + mac + b"\x86\xdd" + struct.pack("!IHBB", 0x60000000, len(body), 58, 255) + source +
+           routers + body)
+    heard(s, 2)
+
+
+def listen(seconds):
+    heard(packet_socket(), float(seconds))
+
+
+COMMANDS = {
+    "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "malformed-dhcp": malformed_dhcp,
+    "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
+    "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
+}
+COMMANDS[sys.argv[1]](*sys.argv[2:])
