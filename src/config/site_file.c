@@ -84,7 +84,7 @@ static int read_server(struct mapper *m, const struct yaml_node *key, const stru
 static int parse_pool(const struct type *type, const char *text, void *target)
 {
     const char *dash = strchr(text, '-');
-    struct pool pool;
+    struct pool pool = {0};
     (void)type;
     if (!dash)
         return -EINVAL;
@@ -137,8 +137,8 @@ static int read_subnet(struct mapper *m, const struct yaml_node *key, const stru
     struct site *site = user;
     struct subnet *subnet = VEC_ADD(&site->subnets);
     cleanup_free char *what = xasprintf("subnet %s", key->text);
-    *subnet =
-        (struct subnet){.name = xstrdup(key->text), .lease_s = 86400, .max_lease_s = 86400, .pos = key->pos};
+    *subnet = subnet_new(xstrdup(key->text));
+    subnet->pos = key->pos;
     int r = map_fields(m, value, fields, what, &subnet->pos, subnet);
     /* One of the two said alone moves the other, as far as it must. */
     if (!has_key(value, "max_lease") && subnet->max_lease_s < subnet->lease_s)

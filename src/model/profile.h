@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/diag.h"
+#include "model/option.h"
 
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ struct profile {
     char *root;    /* root=... for ROOT_OTHER; else NULL */
     enum ip_mode ip;
     enum root_mode root_mode;
+    struct option_values options;
+    char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a
+                        URL for UEFI HTTP boot (P2); NULL: rambox's choice */
     uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
     struct pos pos;
 };

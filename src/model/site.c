@@ -34,18 +34,65 @@ struct site *site_new(void)
     return site;
 }
 
+void option_values_clear(struct option_values *values)
+{
+    VEC_EACH(value, &values->list)
+        free(value->data);
+    VEC_FREE(&values->list);
+}
+
+const struct option_value *option_values_find(const struct option_values *values, uint8_t code)
+{
+    VEC_EACH(value, &values->list)
+        if (value->code == code)
+            return value;
+    return NULL;
+}
+
+void client_class_clear(struct client_class *class)
+{
+    free(class->name);
+    for (size_t field = 0; field < CLASS_FIELDS; field++) {
+        VEC_EACH(glob, &class->match[field])
+            glob_free(glob);
+        VEC_FREE(&class->match[field]);
+    }
+    VEC_FREE(&class->archs);
+    option_values_clear(&class->options);
+    free(class->profile);
+    free(class->boot_file);
+}
+
 void node_clear(struct node *node)
 {
+    option_values_clear(&node->options);
     free(node->name);
     free(node->profile);
     free(node->cmdline);
+}
+
+struct subnet subnet_new(char *name)
+{
+    return (struct subnet){
+        .name = name,
+        .lease_s = 86400,
+        .min_lease_s = 60,
+        .max_lease_s = 86400,
+        .renew = {.thousandths = 500},
+        .rebind = {.thousandths = 875},
+        .discovery_lease_s = 600,
+    };
 }
 
 void subnet_clear(struct subnet *subnet)
 {
     free(subnet->name);
     free(subnet->interface);
+    VEC_EACH(pool, &subnet->pools)
+        free(pool->class);
     VEC_FREE(&subnet->pools);
+    option_values_clear(&subnet->options);
+    VEC_FREE(&subnet->relays);
     VEC_FREE(&subnet->dns);
     VEC_FREE(&subnet->ntp);
     free(subnet->domain);
@@ -60,6 +107,8 @@ void profile_clear(struct profile *profile)
     free(profile->cmdline);
     free(profile->console);
     free(profile->root);
+    option_values_clear(&profile->options);
+    free(profile->boot_file);
 }
 
 void image_def_clear(struct image_def *image)
@@ -116,6 +165,10 @@ void site_free(struct site *site)
     free(site->server.state_dir);
     free(site->server.cache_dir);
     free(site->server.loader_dir);
+    option_values_clear(&site->options);
+    VEC_EACH(class, &site->classes)
+        client_class_clear(class);
+    VEC_FREE(&site->classes);
     VEC_EACH(subnet, &site->subnets)
         subnet_clear(subnet);
     VEC_FREE(&site->subnets);
@@ -204,9 +257,19 @@ static int fill_table(struct site *site, enum key key, struct diags *diags)
     return r;
 }
 
+static void number_classes(struct site *site)
+{
+    VEC_EACH(subnet, &site->subnets)
+        VEC_EACH(pool, &subnet->pools) {
+            const struct client_class *class = pool->class ? site_class(site, pool->class) : NULL;
+            pool->class_number = class ? (unsigned)(class - site->classes.items) + 1 : 0;
+        }
+}
+
 int site_index(struct site *site, struct diags *diags)
 {
     int r = 0;
+    number_classes(site);
     index_free(site->index);
     site->index = xcalloc(1, sizeof(*site->index));
     for (enum key key = 0; key < KEYS; key++)
@@ -278,10 +341,28 @@ const struct kernel_def *site_kernel(const struct site *site, const char *name)
     return NULL;
 }
 
+const struct client_class *site_class(const struct site *site, const char *name)
+{
+    VEC_EACH(class, &site->classes)
+        if (str_eq(class->name, name))
+            return class;
+    return NULL;
+}
+
 const struct subnet *site_subnet_of(const struct site *site, ipv4_t address)
 {
     VEC_EACH(subnet, &site->subnets)
         if (prefix_contains(&subnet->prefix, address))
             return subnet;
     return NULL;
+}
+
+const struct subnet *site_subnet_of_relay(const struct site *site, ipv4_t relay)
+{
+    VEC_EACH(subnet, &site->subnets)
+        VEC_EACH(listed, &subnet->relays)
+            if (*listed == relay)
+                return subnet;
+    const struct subnet *around = site_subnet_of(site, relay);
+    return around && around->relays.n == 0 ? around : NULL;
 }

@@ -2,6 +2,7 @@
  * of. */
 #pragma once
 
+#include "model/class.h"
 #include "model/image.h"
 #include "model/kernel.h"
 #include "model/node.h"
@@ -29,6 +30,8 @@ struct site_index; /* sorted look-up tables; made by site_index() */
 
 struct site {
     struct server_settings server;
+    struct option_values options;     /* DHCP options of everybody */
+    VEC(struct client_class) classes; /* at most CLASSES_MAX */
     VEC(struct subnet) subnets;
     VEC(struct profile) profiles;
     VEC(struct node) nodes;
@@ -42,8 +45,9 @@ struct site *site_new(void); /* with the defaults above */
 void site_free(struct site *site);
 DEFINE_CLEANUP(struct site *, site_free);
 
-/* Builds the look-up tables, once all nodes are in. When two nodes share a name, a MAC, an address or a UUID,
- * reports it at the later one, naming the place of the earlier, and returns -EEXIST. */
+/* Builds the look-up tables and resolves the pools' classes, once all is in. When two nodes share a name, a
+ * MAC, an address or a UUID, reports it at the later one, naming the place of the earlier, and returns
+ * -EEXIST. */
 int site_index(struct site *site, struct diags *diags);
 
 /* By the tables, O(log n); NULL when there is none. */
@@ -55,8 +59,12 @@ const struct node *site_node_by_uuid(const struct site *site, const uint8_t uuid
 const struct profile *site_profile(const struct site *site, const char *name);
 const struct image_def *site_image(const struct site *site, const char *name);
 const struct kernel_def *site_kernel(const struct site *site, const char *name);
+const struct client_class *site_class(const struct site *site, const char *name);
 /* The subnet whose prefix holds the address (prefixes do not overlap); NULL when there is none. */
 const struct subnet *site_subnet_of(const struct site *site, ipv4_t address);
+/* The subnet that a relay agent (giaddr) speaks for: the one that lists it; else the one whose prefix holds
+ * it, unless that one lists others. NULL: none, the relay is a stranger. */
+const struct subnet *site_subnet_of_relay(const struct site *site, ipv4_t relay);
 
 /* Destructors of the parts, for parsers that build one of them. They free what the value owns, not the value.
  */

@@ -46,14 +46,14 @@ static struct generation *make_generation(void)
     struct site *site = site_new();
     struct diags diags = {0};
     struct subnet *lab = VEC_ADD(&site->subnets);
-    *lab = (struct subnet){.name = xstrdup("lab"),
-                           .prefix = {0x0a070000, 24},
-                           .router = 0x0a0700fe,
-                           .lease_s = 3600,
-                           .max_lease_s = 7200,
-                           .unknown = UNKNOWN_ALLOW,
-                           .unknown_profile = xstrdup("default")};
-    VEC_PUSH(&lab->pools, ((struct pool){POOL_FIRST, POOL_FIRST + POOL_SIZE - 1}));
+    *lab = subnet_new(xstrdup("lab"));
+    lab->prefix = (struct ipv4_prefix){0x0a070000, 24};
+    lab->router = 0x0a0700fe;
+    lab->lease_s = 3600;
+    lab->max_lease_s = 7200;
+    lab->unknown = UNKNOWN_ALLOW;
+    lab->unknown_profile = xstrdup("default");
+    VEC_PUSH(&lab->pools, ((struct pool){.first = POOL_FIRST, .last = POOL_FIRST + POOL_SIZE - 1}));
     struct node *node = VEC_ADD(&site->nodes);
     *node = (struct node){.name = xstrdup("n1"), .mac = node_mac, .ip = FIXED, .profile = xstrdup("default")};
     node = VEC_ADD(&site->nodes); /* reserved within the pool */

@@ -58,9 +58,8 @@ static inline uint64_t counting_random(void *user)
 static inline struct subnet *add_subnet(struct site *site, const char *name, const char *prefix)
 {
     struct subnet *s = VEC_ADD(&site->subnets);
-    s->name = xstrdup(name);
+    *s = subnet_new(xstrdup(name));
     assert_int_equal(prefix_parse(prefix, &s->prefix), 0);
-    s->lease_s = s->max_lease_s = 86400;
     return s;
 }
 
@@ -99,7 +98,7 @@ static inline struct site *fixture_site(enum unknown_policy unknown)
     static const uint8_t uuid[16] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 1, 2, 3, 4, 5, 6, 7, 8};
     struct site *site = site_new();
     struct subnet *lab = add_subnet(site, "lab", "10.7.0.0/24");
-    VEC_PUSH(&lab->pools, ((struct pool){POOL_1, POOL_END}));
+    VEC_PUSH(&lab->pools, ((struct pool){.first = POOL_1, .last = POOL_END}));
     VEC_PUSH(&lab->dns, 0x0a070035u);
     VEC_PUSH(&lab->ntp, 0x0a07007bu);
     lab->router = 0x0a0700feu;
@@ -107,7 +106,7 @@ static inline struct site *fixture_site(enum unknown_policy unknown)
     lab->unknown = unknown;
     lab->unknown_profile = unknown == UNKNOWN_ALLOW ? xstrdup("guest") : NULL;
     struct subnet *far = add_subnet(site, "far", "10.9.0.0/24");
-    VEC_PUSH(&far->pools, ((struct pool){0x0a090064u, 0x0a0900c8u}));
+    VEC_PUSH(&far->pools, ((struct pool){.first = 0x0a090064u, .last = 0x0a0900c8u}));
     far->unknown = UNKNOWN_ALLOW;
     far->unknown_profile = xstrdup("guest");
     add_profile(site, "default");

@@ -898,7 +898,7 @@ test_many_clients(void **state) /* no address twice, through expiry and return, 
     enum { N = 20000 };
     struct site *site = fixture_site(UNKNOWN_ALLOW);
     struct subnet *wide = add_subnet(site, "wide", "10.64.0.0/16");
-    VEC_PUSH(&wide->pools, ((struct pool){0x0a400100, 0x0a400100 + N - 1}));
+    VEC_PUSH(&wide->pools, ((struct pool){.first = 0x0a400100, .last = 0x0a400100 + N - 1}));
     wide->unknown = UNKNOWN_ALLOW;
     wide->unknown_profile = xstrdup("guest");
     use_site(site, 2);
