@@ -18,7 +18,7 @@ enum counter {
     COUNT_DHCP_MALFORMED_LAST = COUNT_DHCP_MALFORMED + 7,
     /* not answered: COUNT_DHCP_SILENT + enum dhcp_silence - 1 */
     COUNT_DHCP_SILENT,
-    COUNT_DHCP_SILENT_LAST = COUNT_DHCP_SILENT + 17,
+    COUNT_DHCP_SILENT_LAST = COUNT_DHCP_SILENT + 19,
     COUNT_DHCP_DECLINED, /* addresses put in quarantine */
     /* TFTP */
     COUNT_TFTP_STARTED,

@@ -35,6 +35,8 @@ static const struct {
     [SILENCE_WRONG_SUBNET] = {"wrong-subnet", true},
     [SILENCE_ADDRESS_TAKEN] = {"address-taken", true},
     [SILENCE_NO_MEMORY] = {"no-memory", true},
+    [SILENCE_PROXY] = {"proxy", false},
+    [SILENCE_REPEAT] = {"repeat", false},
 };
 
 const char *dhcp_silence_name(enum dhcp_silence s)

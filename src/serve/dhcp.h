@@ -9,11 +9,18 @@
  *
  * With outcome.store set, whatever the verdict (RELEASE and DECLINE are silent and store), STORE_LEASE_PUT of
  * outcome.lease is queued, and after the commit dhcp_server_committed says how it went. DHCP_SEND: the packet
- * is sent now. DHCP_SEND_WHEN_DURABLE: after the commit, and not at all when that failed. Whenever it was
- * sent, dhcp_server_sent is called.
+ * is sent now. DHCP_SEND_WHEN_DURABLE: after the commit, and not at all when that failed.
+ * DHCP_SEND_AFTER_PROBE (D6): outcome.ip is asked for on the network first; when nobody answers within
+ * DHCP_PROBE_US, or no probe can be made, the packet is sent; when somebody does, dhcp_server_in_use is
+ * called and the same arrival is handled again. Whenever a packet was sent, dhcp_server_sent is called. With
+ * outcome.candidate set, STORE_CANDIDATE_PUT of outcome.found is queued; nobody waits for it.
+ *
+ * Subnets with DHCP_PROXY leave the addresses to another server (P7): there only firmware is answered, with
+ * what to boot.
  */
 #pragma once
 
+#include "model/candidate.h"
 #include "model/generation.h"
 #include "model/lease.h"
 #include "proto/dhcp.h"
@@ -53,13 +60,18 @@ struct dhcp_arrival {
     unsigned mtu;              /* of the interface; 0: 1500 */
     ipv4_t from;               /* source address; 0.0.0.0 for a client without one */
     uint16_t from_port;
-    ipv4_t to;        /* destination: `local`, another own address, or 255.255.255.255 */
-    uint16_t to_port; /* 67 (also 0), or 4011: a firmware that asks the boot server alone (P5) */
+    ipv4_t to;            /* destination: `local`, another own address, or 255.255.255.255 */
+    uint16_t to_port;     /* 67 (also 0), or 4011: a firmware that asks the boot server alone (P5) */
+    uint64_t received_us; /* monotonic, when the kernel took it in; 0: not known. What a client sends again
+                             while its first message still waits in a queue is told by it */
     const void *data;
     size_t size;
 };
 
-enum dhcp_verdict { DHCP_SILENT, DHCP_SEND, DHCP_SEND_WHEN_DURABLE };
+enum dhcp_verdict { DHCP_SILENT, DHCP_SEND, DHCP_SEND_WHEN_DURABLE, DHCP_SEND_AFTER_PROBE };
+
+/* D6: how long an answer to a probe is waited for: on a local network it is there in a few milliseconds. */
+#define DHCP_PROBE_US UINT64_C(100000)
 
 /* Why nothing was sent. The first are business as usual, the last want a person. */
 enum dhcp_silence {
@@ -82,6 +94,8 @@ enum dhcp_silence {
     SILENCE_WRONG_SUBNET,  /* the node's ip is not of the subnet it asks from */
     SILENCE_ADDRESS_TAKEN, /* the node's ip is still leased to another client */
     SILENCE_NO_MEMORY,
+    SILENCE_PROXY,  /* P7: another server gives the addresses of this subnet */
+    SILENCE_REPEAT, /* D14: sent again before our reply could reach it; that reply is on its way */
     SILENCE_COUNT
 };
 const char *dhcp_silence_name(enum dhcp_silence s); /* `unknown-mac`, ... */
@@ -114,6 +128,8 @@ struct dhcp_outcome {
 
     bool store; /* `lease` must be put in the store */
     struct lease lease;
+    bool candidate; /* `found` is to be put in the store: a machine that was discovered */
+    struct candidate found;
 
     size_t size; /* of packet; 0 when silent */
     uint8_t packet[DHCP_REPLY_MAX];
@@ -131,6 +147,18 @@ enum dhcp_verdict dhcp_server_handle(struct dhcp_server *server, const struct ge
  * the store has, so that nothing is counted as bound that nobody was told of (F3). */
 void dhcp_server_committed(struct dhcp_server *server, const struct moment *now, const struct lease *lease,
                            bool ok);
+
+/* D6: somebody uses the address, which a probe of ours has shown: it is quarantined, and the lease to put in
+ * the store is in *ret_lease. 0; -ENOENT when nobody holds it any more; -EBUSY when it is bound by now (the
+ * answer came from its own client). */
+int dhcp_server_in_use(struct dhcp_server *server, const struct moment *now, ipv4_t ip,
+                       struct lease *ret_lease);
+
+/* A person takes a lease or a quarantine back (`rambox lease release`): the address is free, and the lease to
+ * put in the store is in *ret_lease. The client is not told; its next renewal gets the address again if
+ * nobody else has it by then. 0 or -ENOENT. */
+int dhcp_server_release(struct dhcp_server *server, const struct moment *now, ipv4_t ip,
+                        struct lease *ret_lease);
 
 /* The reply of an outcome was sent: counts it, emits EVENT_DHCP_OUT, tells the boot its address. */
 void dhcp_server_sent(struct dhcp_server *server, const struct moment *now,
