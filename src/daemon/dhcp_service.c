@@ -106,9 +106,10 @@ static void send_reply(struct dhcp_service *s, const struct dhcp_outcome *o, uns
     const struct dhcp_listener *l = listener_on(s, o->ifindex); /* gone when the interface went meanwhile */
     struct moment now = moment_now();
     int r = !l ? -ENODEV : o->route == ROUTE_LINK ? send_to_link(s, l, o) : send_to_address(l, o);
-    if (r < 0)
+    if (r < 0) {
         s->unsent++; /* the client asks again */
-    else
+        dhcp_server_unsent(s->server, o);
+    } else
         dhcp_server_sent(s->server, &now, o, generation);
 }
 
@@ -119,6 +120,8 @@ static void on_committed(void *user, int r)
     dhcp_server_committed(w->service->server, &now, &w->outcome.lease, r == 0);
     if (r == 0 && w->send)
         send_reply(w->service, &w->outcome, w->generation);
+    else if (w->send)
+        dhcp_server_unsent(w->service->server, &w->outcome);
     free(w);
 }
 
@@ -135,6 +138,7 @@ static void commit_lease(struct dhcp_service *s, const struct dhcp_outcome *o, b
     free(w);
     struct moment now = moment_now();
     dhcp_server_committed(s->server, &now, &o->lease, false);
+    dhcp_server_unsent(s->server, o);
 }
 
 static void handle(struct dhcp_listener *l, const struct dhcp_arrival *arrival)

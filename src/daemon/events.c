@@ -86,6 +86,8 @@ static void log_ignored(struct events *events, const struct event *e)
     if (e->kind == EVENT_TFTP_REFUSED)
         log_info("tftp: %s: %s: refused: %s%s", who(e, buf), e->file ? e->file : "?",
                  e->detail ? e->detail : "", more);
+    else if (e->kind == EVENT_DHCP_ALERT)
+        log_warning("dhcp: %s: %s%s", who(e, buf), e->detail ? e->detail : "", more);
     else
         log_info("dhcp: %s: ignored: %s%s", who(e, buf), e->detail ? e->detail : "", more);
 }
@@ -204,12 +206,12 @@ static const struct {
     void (*log)(struct events *events, const struct event *e);
     void (*store)(struct events *events, const struct event *e); /* only events that belong to a boot */
 } handlers[] = {
-    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp}, [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
-    [EVENT_DHCP_IGNORED] = {log_ignored, NULL},  [EVENT_TFTP_START] = {log_nothing, NULL},
-    [EVENT_TFTP_PROGRESS] = {log_nothing, NULL}, [EVENT_TFTP_END] = {log_tftp_end, store_file},
-    [EVENT_TFTP_REFUSED] = {log_ignored, NULL},  [EVENT_TFTP_ABORTED] = {log_tftp_aborted, NULL},
-    [EVENT_BOOT] = {log_boot, store_boot},       [EVENT_STAGE] = {log_stage, store_stage},
-    [EVENT_FACTS] = {log_nothing, store_facts},
+    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},     [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
+    [EVENT_DHCP_IGNORED] = {log_ignored, NULL},      [EVENT_DHCP_ALERT] = {log_ignored, NULL},
+    [EVENT_TFTP_START] = {log_nothing, NULL},        [EVENT_TFTP_PROGRESS] = {log_nothing, NULL},
+    [EVENT_TFTP_END] = {log_tftp_end, store_file},   [EVENT_TFTP_REFUSED] = {log_ignored, NULL},
+    [EVENT_TFTP_ABORTED] = {log_tftp_aborted, NULL}, [EVENT_BOOT] = {log_boot, store_boot},
+    [EVENT_STAGE] = {log_stage, store_stage},        [EVENT_FACTS] = {log_nothing, store_facts},
 };
 
 static void emit(struct event_sink *sink, const struct event *e)

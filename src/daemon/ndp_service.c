@@ -27,7 +27,7 @@ static bool is_ours(const struct ndp_listener *l, const struct mac *mac)
     if (!g)
         return false;
     const struct subnet *subnet = site_subnet_of(g->site, l->iface.address);
-    return site_node_by_mac(g->site, mac) || (subnet && subnet->unknown == UNKNOWN_ALLOW);
+    return site_node_by_mac(g->site, mac) || (subnet && subnet->unknown != UNKNOWN_DENY);
 }
 
 static void answer(const struct ndp_listener *l, const struct mac *mac, const struct ipv6 *solicitor)

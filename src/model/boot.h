@@ -23,7 +23,8 @@ const char *boot_stage_name(enum boot_stage stage);
 struct boot {
     uint64_t id; /* unique in the store; random, so that it is no oracle */
     struct mac mac;
-    char node[64]; /* name; empty for a machine without an entry */
+    char node[64];    /* name; empty for a machine without an entry */
+    char profile[64]; /* name of what it boots; empty: not known. Not kept in the store */
     ipv4_t ip;
     unsigned generation; /* the one it was told to boot */
     int64_t started_us;  /* Unix time, microseconds */

@@ -212,9 +212,38 @@ bool dhcp_begins(const struct dhcp_packet *p, uint8_t code, const char *text)
     return !r.failed && r.left >= n && memcmp(r.p, text, n) == 0;
 }
 
-bool dhcp_host_name(const struct dhcp_packet *p, char ret_name[static 64])
+bool dhcp_user_class(const struct dhcp_packet *p, bool (*is)(struct reader class, void *user), void *user)
 {
-    struct reader r = dhcp_option(p, DHCP_HOST_NAME);
+    struct reader r = dhcp_option(p, DHCP_USER_CLASS);
+    if (r.failed)
+        return false;
+    if (is(r, user))
+        return true;
+    while (r.left) {
+        struct reader one = reader_sub(&r, reader_u8(&r));
+        if (r.failed)
+            return false;
+        if (is(one, user))
+            return true;
+    }
+    return false;
+}
+
+struct reader dhcp_relay_option(const struct dhcp_packet *p, uint8_t code)
+{
+    struct reader r = dhcp_option(p, DHCP_RELAY_AGENT);
+    while (!r.failed && r.left) {
+        uint8_t found = reader_u8(&r);
+        struct reader value = reader_sub(&r, reader_u8(&r));
+        if (!r.failed && found == code)
+            return value;
+    }
+    return (struct reader){.failed = true};
+}
+
+/* A host label out of bytes: what follows a NUL or a dot does not belong to it. */
+static bool label_of(struct reader r, char ret_name[static 64])
+{
     char name[64];
     size_t n = 0;
     if (r.failed)
@@ -229,6 +258,23 @@ bool dhcp_host_name(const struct dhcp_packet *p, char ret_name[static 64])
         return false;
     memcpy(ret_name, name, n + 1);
     return true;
+}
+
+bool dhcp_host_name(const struct dhcp_packet *p, char ret_name[static 64])
+{
+    return label_of(dhcp_option(p, DHCP_HOST_NAME), ret_name);
+}
+
+bool dhcp_fqdn_label(const struct dhcp_packet *p, char ret_name[static 64])
+{
+    struct reader r = dhcp_option(p, DHCP_FQDN);
+    uint8_t flags = reader_u8(&r);
+    (void)reader_u16(&r); /* RCODE1 and 2 */
+    if (r.failed)
+        return false;
+    if (flags & DHCP_FQDN_E) /* RFC 1035 §3.1: a length before each label */
+        r = reader_sub(&r, reader_u8(&r));
+    return label_of(r, ret_name);
 }
 
 bool dhcp_mac(const struct dhcp_packet *p, struct mac *ret_mac)

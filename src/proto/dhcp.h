@@ -70,15 +70,29 @@ enum dhcp_option {
     DHCP_CLIENT_ID = 61,
     DHCP_TFTP_SERVER_NAME = 66,
     DHCP_BOOT_FILE = 67,
-    DHCP_USER_CLASS = 77,       /* RFC 3004 */
-    DHCP_RELAY_AGENT = 82,      /* RFC 3046 */
-    DHCP_CLIENT_ARCH = 93,      /* RFC 4578 */
-    DHCP_CLIENT_NDI = 94,       /* RFC 4578 */
-    DHCP_CLIENT_UUID = 97,      /* RFC 4578 */
-    DHCP_IPXE = 175,            /* iPXE's encapsulated options */
-    DHCP_PXELINUX_CONFIG = 209, /* RFC 5071 */
+    DHCP_USER_CLASS = 77,        /* RFC 3004 */
+    DHCP_FQDN = 81,              /* RFC 4702 */
+    DHCP_RELAY_AGENT = 82,       /* RFC 3046 */
+    DHCP_CLIENT_ARCH = 93,       /* RFC 4578 */
+    DHCP_CLIENT_NDI = 94,        /* RFC 4578 */
+    DHCP_CLIENT_UUID = 97,       /* RFC 4578 */
+    DHCP_IPV6_ONLY = 108,        /* RFC 8925 */
+    DHCP_SUBNET_SELECTION = 118, /* RFC 3011 */
+    DHCP_IPXE = 175,             /* iPXE's encapsulated options */
+    DHCP_PXELINUX_CONFIG = 209,  /* RFC 5071 */
     DHCP_END = 255,
 };
+
+/* Sub-options of 82. */
+enum dhcp_relay_suboption {
+    DHCP_RELAY_CIRCUIT_ID = 1,     /* RFC 3046 */
+    DHCP_RELAY_REMOTE_ID = 2,      /* RFC 3046 */
+    DHCP_RELAY_LINK_SELECTION = 5, /* RFC 3527 */
+    DHCP_RELAY_SERVER_ID = 11, /* RFC 5107: what the reply's 54 shall be, so that renewals go to the relay */
+};
+
+/* The flags of option 81 (RFC 4702 §2.1). */
+enum dhcp_fqdn_flag { DHCP_FQDN_S = 1, DHCP_FQDN_O = 2, DHCP_FQDN_E = 4, DHCP_FQDN_N = 8 };
 
 /* Where an option's joined bytes are in dhcp_packet.data. */
 struct dhcp_slot {
@@ -137,6 +151,15 @@ bool dhcp_begins(const struct dhcp_packet *p, uint8_t code, const char *text);
 /* Option 12 when it is a host label (RFC 1123), a trailing NUL or dot and what follows its first dot aside;
  * else false. */
 bool dhcp_host_name(const struct dhcp_packet *p, char ret_name[static 64]);
+/* Whether `is` holds for one of the user classes (77): each of the length-prefixed list that RFC 3004 has, or
+ * the bare text that iPXE and many others send. */
+bool dhcp_user_class(const struct dhcp_packet *p, bool (*is)(struct reader class, void *user), void *user);
+/* A sub-option of the relay agent's information (82, RFC 3046 §2.0); an empty, failed reader when it is not
+ * there. */
+struct reader dhcp_relay_option(const struct dhcp_packet *p, uint8_t code);
+/* The first label of a client's name as its FQDN option (81, RFC 4702) has it, when that is a host label;
+ * else false. */
+bool dhcp_fqdn_label(const struct dhcp_packet *p, char ret_name[static 64]);
 /* The hardware address as a MAC: htype 1 and hlen 6, else false. */
 bool dhcp_mac(const struct dhcp_packet *p, struct mac *ret_mac);
 

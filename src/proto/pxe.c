@@ -69,37 +69,45 @@ static void read_ipxe(const struct dhcp_packet *p, struct pxe_client *c)
     }
 }
 
-/* RFC 3004 has a list of length-prefixed classes; iPXE and many others send the bare text. */
-static bool user_class_is(const struct dhcp_packet *p, const char *name)
+/* P7: option 43 of a client holds sub-options, of which only 71 says something. */
+static void read_boot_item(const struct dhcp_packet *p, struct pxe_client *c)
 {
-    struct reader r = dhcp_option(p, DHCP_USER_CLASS);
-    size_t n = strlen(name);
-    if (r.failed)
-        return false;
-    if (r.left == n && memcmp(r.p, name, n) == 0)
-        return true;
-    while (r.left) {
-        struct reader one = reader_sub(&r, reader_u8(&r));
-        if (r.failed)
-            return false;
-        if (one.left == n && memcmp(one.p, name, n) == 0)
-            return true;
+    struct reader r = dhcp_option(p, DHCP_VENDOR_SPECIFIC);
+    while (!r.failed && r.left) {
+        uint8_t code = reader_u8(&r);
+        if (code == DHCP_PAD)
+            continue;
+        if (code == DHCP_END)
+            return;
+        struct reader value = reader_sub(&r, reader_u8(&r));
+        if (code != 71 || value.failed || value.left != 4)
+            continue;
+        c->has_boot_item = true;
+        c->boot_item = reader_u32(&value) & ~UINT32_C(0x8000);
     }
-    return false;
+}
+
+static bool same_text(struct reader r, void *text)
+{
+    size_t n = strlen(text);
+    return r.left == n && memcmp(r.p, text, n) == 0;
 }
 
 void pxe_client_of(const struct dhcp_packet *p, struct pxe_client *ret_client)
 {
+    static char ipxe[] = "iPXE";
     struct pxe_client *c = ret_client;
     *c = (struct pxe_client){
         .class = dhcp_begins(p, DHCP_VENDOR_CLASS, "PXEClient")    ? PXE_CLIENT
                  : dhcp_begins(p, DHCP_VENDOR_CLASS, "HTTPClient") ? PXE_HTTP_CLIENT
                                                                    : PXE_NONE,
-        .ipxe = user_class_is(p, "iPXE"),
+        .ipxe = dhcp_user_class(p, same_text, ipxe),
     };
     read_archs(p, c);
     read_uuid(p, c);
     read_ipxe(p, c);
+    if (c->class != PXE_NONE)
+        read_boot_item(p, c);
 }
 
 void pxe_uuid_swap(uint8_t uuid[static 16])
@@ -125,6 +133,7 @@ size_t pxe_vendor_encode(const struct pxe_vendor *v, uint8_t buf[static PXE_VEND
         {PXE_MTFTP_DELAY, 5, 1, v->delay},
         {PXE_DISCOVERY_CONTROL, 6, 1, v->discovery_control},
         {PXE_DISCOVERY_MCAST, 7, 4, v->discovery_mcast},
+        {PXE_BOOT_ITEM, 71, 4, v->boot_item},
     };
     struct writer w = writer_of(buf, PXE_VENDOR_MAX);
     for (size_t i = 0; i < ARRAY_SIZE(list); i++) {

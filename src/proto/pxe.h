@@ -37,6 +37,8 @@ struct pxe_client {
     uint16_t archs[PXE_ARCHS_MAX];
     bool has_uuid;             /* option 97 of 17 bytes and type 0 */
     uint8_t uuid[16];          /* as it came: see pxe_uuid_swap */
+    bool has_boot_item;        /* option 43.71: it chose a boot server, as after a menu (PXE 2.1 §2.2.3) */
+    uint32_t boot_item;        /* server type and layer; bit 15 of the layer (credentials) is cleared */
     uint8_t ipxe_features[32]; /* one bit a sub-option of 175 that is there with a value other than 0 */
 };
 
@@ -69,6 +71,7 @@ enum pxe_vendor_field {
     PXE_MTFTP_DELAY = 1 << 5,
     PXE_DISCOVERY_CONTROL = 1 << 6,
     PXE_DISCOVERY_MCAST = 1 << 7,
+    PXE_BOOT_ITEM = 1 << 8, /* sub-option 71 */
 };
 struct pxe_vendor {
     unsigned fields;           /* which of the following are sent */
@@ -77,6 +80,7 @@ struct pxe_vendor {
     uint8_t timeout, delay;    /* 4, 5: seconds */
     uint8_t discovery_control; /* 6 */
     ipv4_t discovery_mcast;    /* 7 */
+    uint32_t boot_item;        /* 71: boot server type and layer, 16 bits each */
 };
 #define PXE_VENDOR_MAX 64
 /* Encodes them with exact lengths, in ascending order, END at the end. Returns the size. */

@@ -191,10 +191,11 @@ static bool goes_on(const struct entry *e, const struct moment *now)
 }
 
 uint64_t boot_table_discover(struct boot_table *t, const struct moment *now, const struct mac *mac,
-                             const char *node, unsigned generation)
+                             const char *node, const char *profile, unsigned generation)
 {
     struct boot boot = {.mac = *mac, .generation = generation, .started_us = now->unix_us};
     snprintf(boot.node, sizeof(boot.node), "%s", node ? node : "");
+    snprintf(boot.profile, sizeof(boot.profile), "%s", profile ? profile : "");
     pthread_mutex_lock(&t->lock);
     struct entry *e = find(t, BY_MAC, mac_number(mac));
     bool begins = !e || !goes_on(e, now);
@@ -205,6 +206,7 @@ uint64_t boot_table_discover(struct boot_table *t, const struct moment *now, con
         e = insert(t, now, &boot);
     } else {
         heard(t, e, now);
+        memcpy(e->boot.profile, boot.profile, sizeof(boot.profile)); /* what counts is what was said last */
         boot = e->boot;
     }
     pthread_mutex_unlock(&t->lock);

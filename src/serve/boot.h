@@ -30,9 +30,9 @@ struct boot_table *boot_table_new(const struct boot_table_config *config);
 void boot_table_free(struct boot_table *table);
 
 /* The DISCOVER of a firmware: begins a boot or goes on with the current one; returns its id (0: memory is
- * gone). `node` may be NULL. Emits EVENT_BOOT when one begins. */
+ * gone). `node` may be NULL, and `profile`, the name of what it boots. Emits EVENT_BOOT when one begins. */
 uint64_t boot_table_discover(struct boot_table *table, const struct moment *now, const struct mac *mac,
-                             const char *node, unsigned generation);
+                             const char *node, const char *profile, unsigned generation);
 /* The address a boot was given (0: not said), and the generation it was told to boot (0: not said). Emits
  * EVENT_BOOT when one differs from what was known. */
 void boot_table_assign(struct boot_table *table, const struct moment *now, uint64_t id, ipv4_t ip,

@@ -40,6 +40,7 @@ static const char *const names[COUNTER_COUNT] = {
     [COUNT_DHCP_OFFER] = "rambox_dhcp_sent_total{type=\"OFFER\"}",
     [COUNT_DHCP_ACK] = "rambox_dhcp_sent_total{type=\"ACK\"}",
     [COUNT_DHCP_NAK] = "rambox_dhcp_sent_total{type=\"NAK\"}",
+    [COUNT_DHCP_BOOTP] = "rambox_dhcp_sent_total{type=\"BOOTP\"}",
     [COUNT_DHCP_DECLINED] = "rambox_dhcp_declined_total",
     [COUNT_TFTP_STARTED] = "rambox_tftp_started_total",
     [COUNT_TFTP_FINISHED] = "rambox_tftp_ended_total{how=\"finished\"}",

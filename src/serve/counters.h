@@ -13,12 +13,13 @@ enum counter {
     COUNT_DHCP_OFFER,
     COUNT_DHCP_ACK,
     COUNT_DHCP_NAK,
+    COUNT_DHCP_BOOTP,
     /* dropped as malformed: COUNT_DHCP_MALFORMED + enum dhcp_defect - 1 */
     COUNT_DHCP_MALFORMED,
     COUNT_DHCP_MALFORMED_LAST = COUNT_DHCP_MALFORMED + 7,
     /* not answered: COUNT_DHCP_SILENT + enum dhcp_silence - 1 */
     COUNT_DHCP_SILENT,
-    COUNT_DHCP_SILENT_LAST = COUNT_DHCP_SILENT + 19,
+    COUNT_DHCP_SILENT_LAST = COUNT_DHCP_SILENT + 20,
     COUNT_DHCP_DECLINED, /* addresses put in quarantine */
     /* TFTP */
     COUNT_TFTP_STARTED,

@@ -99,15 +99,26 @@ static int write_cmdline(const struct boot_client *c, const struct profile *prof
     return 0;
 }
 
+/* What DHCP found for this boot, as long as it still is in the generation; else what the entry or the subnet
+ * says. */
+static const struct profile *profile_of(const struct generation *g, const struct boot_client *c,
+                                        const struct subnet *subnet)
+{
+    const struct profile *found = c->profile && c->profile[0] ? site_profile(g->site, c->profile) : NULL;
+    if (found && !(c->node && c->node->has_profile))
+        return found;
+    const char *name = c->node                                     ? c->node->profile
+                       : subnet && subnet->unknown != UNKNOWN_DENY ? subnet->unknown_profile
+                                                                   : NULL;
+    return name ? site_profile(g->site, name) : NULL;
+}
+
 int boot_describe(const struct generation *g, const struct boot_client *c,
                   struct boot_description *ret_description)
 {
     struct boot_description d = {.generation = g->number, .name = c->node ? c->node->name : NODE_UNKNOWN};
     const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
-    const char *name = c->node                                      ? c->node->profile
-                       : subnet && subnet->unknown == UNKNOWN_ALLOW ? subnet->unknown_profile
-                                                                    : NULL;
-    const struct profile *profile = name ? site_profile(g->site, name) : NULL;
+    const struct profile *profile = profile_of(g, c, subnet);
     if (!profile || !profile->kernel || !generation_artifact(g, ARTIFACT_KERNEL, profile->kernel))
         return -ENOENT;
     artifact_path_format(g->number, ARTIFACT_KERNEL, profile->kernel, d.kernel);

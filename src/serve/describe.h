@@ -16,6 +16,8 @@ struct boot_client {
     ipv4_t server;           /* our address on its network */
     uint16_t http_port;      /* where it reports */
     uint64_t boot;           /* id; 0: none */
+    const char *profile;     /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
+                                known, as after a restart */
 };
 
 struct boot_description {

@@ -36,6 +36,7 @@ static const struct {
     [SILENCE_ADDRESS_TAKEN] = {"address-taken", true},
     [SILENCE_NO_MEMORY] = {"no-memory", true},
     [SILENCE_PROXY] = {"proxy", false},
+    [SILENCE_NO_BOOT_FILE] = {"no-boot-file", false},
     [SILENCE_REPEAT] = {"repeat", false},
 };
 
@@ -51,8 +52,9 @@ struct dhcp_server *dhcp_server_new(const struct dhcp_server_config *config)
         return NULL;
     s->config = *config;
     s->leases = lease_table_new(config->random(config->user));
-    if (!s->leases) {
-        free(s);
+    s->recent = recent_new(config->random(config->user));
+    if (!s->leases || !s->recent) {
+        dhcp_server_free(s);
         return NULL;
     }
     return s;
@@ -63,6 +65,7 @@ void dhcp_server_free(struct dhcp_server *s)
     if (!s)
         return;
     lease_table_free(s->leases);
+    recent_free(s->recent);
     free(s->own);
     free(s);
 }
@@ -97,7 +100,7 @@ int dhcp_server_load_lease(struct dhcp_server *s, const struct moment *now, cons
     uint64_t end = until(now, lease->expires);
     bool declined = lease->state == LEASE_DECLINED;
     int r = lease_hold(s->leases, lease->ip, declined ? NULL : &lease->client, &lease->mac,
-                       declined ? USE_DECLINED : USE_BOUND, end, &e);
+                       declined ? USE_DECLINED : USE_BOUND, now->mono_us, end, &e);
     if (r < 0)
         return r;
     e->start = lease->start;
@@ -134,6 +137,23 @@ void dhcp_server_figures(const struct dhcp_server *s, struct dhcp_figures *ret_f
     };
 }
 
+static void emit(struct exchange *x, enum event_kind kind, const char *detail)
+{
+    const struct dhcp_outcome *o = x->outcome;
+    struct event_sink *sink = x->server->config.sink;
+    sink->emit(sink, &(struct event){
+                         .kind = kind,
+                         .at = *x->now,
+                         .mac = o->mac,
+                         .node = o->node[0] ? o->node : NULL,
+                         .ip = o->ip,
+                         .interface = o->interface,
+                         .lease_s = kind == EVENT_DHCP_OUT ? o->lease_s : 0,
+                         .boot = o->boot,
+                         .detail = detail,
+                     });
+}
+
 enum dhcp_verdict silent(struct exchange *x, enum dhcp_silence why, const char *fmt, ...)
 {
     struct dhcp_outcome *o = x->outcome;
@@ -143,6 +163,16 @@ enum dhcp_verdict silent(struct exchange *x, enum dhcp_silence why, const char *
     va_end(args);
     o->silence = why;
     return DHCP_SILENT;
+}
+
+void alert(struct exchange *x, const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    emit(x, EVENT_DHCP_ALERT, text);
 }
 
 bool is_own(const struct exchange *x, ipv4_t address)
@@ -155,25 +185,10 @@ bool is_own(const struct exchange *x, ipv4_t address)
     return false;
 }
 
-/* The subnet a message comes from: the relay's (P13); of a client that renews from behind a router, the one
- * of its address; else the one of the interface. */
-static const struct subnet *subnet_of(const struct exchange *x)
+bool is_our_id(const struct exchange *x, ipv4_t id)
 {
-    const struct site *site = x->generation->site;
-    const struct dhcp_packet *p = x->packet;
-    const struct dhcp_arrival *a = x->arrival;
-    if (p->giaddr)
-        return site_subnet_of(site, p->giaddr);
-    const struct subnet *own = p->ciaddr && p->ciaddr == a->from ? site_subnet_of(site, p->ciaddr) : NULL;
-    if (own && (!own->interface || strcmp(own->interface, a->interface) == 0))
-        return own;
-    const struct subnet *here = site_subnet_of(site, a->local), *named = NULL;
-    VEC_EACH(subnet, &site->subnets)
-        if (subnet->interface && strcmp(subnet->interface, a->interface) == 0 && (!named || subnet == here))
-            named = subnet;
-    if (named)
-        return named;
-    return here && here->interface ? NULL : here;
+    struct reader override = dhcp_relay_option(x->packet, DHCP_RELAY_SERVER_ID);
+    return is_own(x, id) || (x->packet->giaddr && override.left == 4 && reader_u32(&override) == id);
 }
 
 /* D1. A node of ours is known by its MAC address, whatever its firmware, its kernel and its system call
@@ -218,8 +233,7 @@ static int take_pools(const struct exchange *x)
 /* Everything that is the same for all types: whether we may speak to this client at all. */
 static enum dhcp_silence admit(struct exchange *x)
 {
-    const struct dhcp_packet *p = x->packet;
-    char text[IPV4_TEXT_MAX], mac[MAC_TEXT_MAX];
+    char mac[MAC_TEXT_MAX];
     if (!x->generation) {
         silent(x, SILENCE_NO_GENERATION, "nothing is published yet: rambox publish");
         return SILENCE_NO_GENERATION;
@@ -231,16 +245,9 @@ static enum dhcp_silence admit(struct exchange *x)
         }
         x->server->generation = x->generation->number;
     }
-    x->subnet = subnet_of(x);
-    if (!x->subnet && p->giaddr) {
-        silent(x, SILENCE_FOREIGN_RELAY, "relay %s is in none of the subnets", ipv4_format(p->giaddr, text));
-        return SILENCE_FOREIGN_RELAY;
-    }
-    if (!x->subnet) {
-        silent(x, SILENCE_NO_SUBNET, "no subnet is served on %s (address %s)", x->arrival->interface,
-               ipv4_format(x->arrival->local, text));
-        return SILENCE_NO_SUBNET;
-    }
+    x->subnet = exchange_subnet(x);
+    if (!x->subnet)
+        return x->outcome->silence;
     x->node = site_node_by_mac(x->generation->site, &x->outcome->mac);
     if (x->node) {
         snprintf(x->outcome->node, sizeof(x->outcome->node), "%s", x->node->name);
@@ -253,13 +260,54 @@ static enum dhcp_silence admit(struct exchange *x)
     return SILENCE_NONE;
 }
 
+/* What makes two messages the same for serve/recent.h. */
+static uint64_t repeat_key(const struct exchange *x)
+{
+    const struct dhcp_packet *p = x->packet;
+    struct {
+        uint8_t chaddr[16];
+        uint32_t xid, giaddr, type, port;
+        int ifindex;
+        ipv4_t ciaddr;
+    } same = {.xid = p->xid,
+              .giaddr = p->giaddr,
+              .type = p->type,
+              .port = x->arrival->to_port,
+              .ifindex = x->arrival->ifindex,
+              .ciaddr = p->ciaddr};
+    memcpy(same.chaddr, p->chaddr, sizeof(same.chaddr));
+    return recent_key(x->server->recent, &same, sizeof(same));
+}
+
+static enum dhcp_verdict process(struct exchange *x)
+{
+    static enum dhcp_verdict (*const by_type[DHCP_TYPE_COUNT])(struct exchange * x) = {
+        [DHCP_BOOTP] = process_bootp,     [DHCP_DISCOVER] = process_discover,
+        [DHCP_REQUEST] = process_request, [DHCP_DECLINE] = process_decline,
+        [DHCP_RELEASE] = process_release, [DHCP_INFORM] = process_inform,
+    };
+    char from[IPV4_TEXT_MAX];
+    if (!by_type[x->packet->type])
+        return silent(x, SILENCE_TYPE, "%s as a request, from %s", dhcp_type_name(x->packet->type),
+                      ipv4_format(x->arrival->from, from));
+    x->outcome->repeat = repeat_key(x);
+    if (recent_is_repeat(x->server->recent, x->outcome->repeat, x->arrival->received_us, x->now->mono_us))
+        return silent(x, SILENCE_REPEAT, "sent again before the answer could reach it");
+    if (admit(x) != SILENCE_NONE)
+        return DHCP_SILENT;
+    key_of(x, &x->key);
+    pxe_client_of(x->packet, &x->pxe);
+    exchange_classify(x);
+    lease_table_expire(x->server->leases, x->now->mono_us);
+    if (x->subnet->mode == DHCP_PROXY)
+        return process_proxy(x);
+    if (x->arrival->to_port == PXE_PORT)
+        return process_boot_server(x);
+    return by_type[x->packet->type](x);
+}
+
 static enum dhcp_verdict decide(struct exchange *x)
 {
-    static enum dhcp_verdict (*const process[DHCP_TYPE_COUNT])(struct exchange * x) = {
-        [DHCP_DISCOVER] = process_discover, [DHCP_REQUEST] = process_request,
-        [DHCP_DECLINE] = process_decline,   [DHCP_RELEASE] = process_release,
-        [DHCP_INFORM] = process_inform,
-    };
     const struct dhcp_packet *p = x->packet;
     struct dhcp_outcome *o = x->outcome;
     char from[IPV4_TEXT_MAX];
@@ -275,35 +323,15 @@ static enum dhcp_verdict decide(struct exchange *x)
     count(x->server->config.counters, COUNT_DHCP_IN + p->type, 1);
     if (!dhcp_mac(p, &o->mac) || !mac_is_unicast(&o->mac))
         return silent(x, SILENCE_NOT_ETHERNET, "no Ethernet address (type %u, length %u)", p->htype, p->hlen);
-    ipv4_format(x->arrival->from, from);
-    if (p->op == DHCP_BOOTREPLY)
+    if (p->op == DHCP_BOOTREPLY) {
+        ipv4_format(x->arrival->from, from);
+        if (!is_own(x, x->arrival->from))
+            alert(x, "another DHCP server answers on %s: %s from %s; rambox doctor shows which",
+                  x->arrival->interface, dhcp_type_name(p->type), from);
         return silent(x, SILENCE_NOT_A_REQUEST, "another DHCP server answers: %s from %s",
                       dhcp_type_name(p->type), from);
-    if (p->type == DHCP_BOOTP) /* D19 */
-        return silent(x, SILENCE_BOOTP, "BOOTP without DHCP is not answered");
-    if (!process[p->type])
-        return silent(x, SILENCE_TYPE, "%s as a request, from %s", dhcp_type_name(p->type), from);
-    if (admit(x) != SILENCE_NONE)
-        return DHCP_SILENT;
-    key_of(x, &x->key);
-    pxe_client_of(p, &x->pxe);
-    lease_table_expire(x->server->leases, x->now->mono_us);
-    return process[p->type](x);
-}
-
-static void emit(struct exchange *x, enum event_kind kind, const char *detail)
-{
-    const struct dhcp_outcome *o = x->outcome;
-    struct event_sink *sink = x->server->config.sink;
-    sink->emit(sink, &(struct event){
-                         .kind = kind,
-                         .at = *x->now,
-                         .mac = o->mac,
-                         .node = o->node[0] ? o->node : NULL,
-                         .ip = o->ip,
-                         .boot = o->boot,
-                         .detail = detail,
-                     });
+    }
+    return process(x);
 }
 
 /* A firmware's DISCOVER that is answered begins a boot; what else its machine sends belongs to the one there
@@ -313,8 +341,8 @@ static void find_boot(struct exchange *x, enum dhcp_verdict verdict)
     struct dhcp_outcome *o = x->outcome;
     struct boot boot;
     if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE)
-        o->boot =
-            boot_table_discover(x->server->config.boots, x->now, &o->mac, o->node, x->generation->number);
+        o->boot = boot_table_discover(x->server->config.boots, x->now, &o->mac, o->node,
+                                      x->profile ? x->profile->name : NULL, x->generation->number);
     else if (boot_table_by_mac(x->server->config.boots, &o->mac, &boot, NULL))
         o->boot = boot.id;
 }
@@ -337,10 +365,13 @@ enum dhcp_verdict dhcp_server_handle(struct dhcp_server *s, const struct generat
     o->ifindex = arrival->ifindex;
     o->local = arrival->local;
     o->local_port = arrival->to_port == PXE_PORT ? PXE_PORT : DHCP_SERVER_PORT;
+    snprintf(o->interface, sizeof(o->interface), "%s", arrival->interface);
     enum dhcp_verdict verdict = decide(&x);
     if (verdict == DHCP_SILENT)
         count(s->config.counters, COUNT_DHCP_SILENT + o->silence - 1, 1);
-    if (o->silence == SILENCE_MALFORMED)
+    else
+        recent_begin(s->recent, o->repeat, now->mono_us);
+    if (o->silence == SILENCE_MALFORMED || o->silence == SILENCE_REPEAT)
         return verdict;
     find_boot(&x, verdict);
     emit(&x, EVENT_DHCP_IN, dhcp_type_name(o->request));
@@ -353,12 +384,67 @@ void dhcp_server_sent(struct dhcp_server *s, const struct moment *now, const str
                       unsigned generation)
 {
     struct exchange x = {.server = s, .now = now, .outcome = (struct dhcp_outcome *)(uintptr_t)o};
+    char detail[sizeof("NAK: ") + sizeof(o->note)];
     count(s->config.counters,
-          o->reply == DHCP_OFFER ? COUNT_DHCP_OFFER
-          : o->reply == DHCP_ACK ? COUNT_DHCP_ACK
-                                 : COUNT_DHCP_NAK,
+          o->reply == DHCP_OFFER   ? COUNT_DHCP_OFFER
+          : o->reply == DHCP_ACK   ? COUNT_DHCP_ACK
+          : o->reply == DHCP_BOOTP ? COUNT_DHCP_BOOTP
+                                   : COUNT_DHCP_NAK,
           1);
+    recent_sent(s->recent, o->repeat, now->mono_us);
     if (o->boot && o->ip)
         boot_table_assign(s->config.boots, now, o->boot, o->ip, generation);
-    emit(&x, EVENT_DHCP_OUT, dhcp_type_name(o->reply));
+    if (o->reply == DHCP_NAK)
+        snprintf(detail, sizeof(detail), "NAK: %s", o->note);
+    emit(&x, EVENT_DHCP_OUT, o->reply == DHCP_NAK ? detail : dhcp_type_name(o->reply));
+}
+
+void dhcp_server_unsent(struct dhcp_server *s, const struct dhcp_outcome *o)
+{
+    recent_forget(s->recent, o->repeat);
+}
+
+static void lease_of(const struct lease_entry *e, enum lease_state state, const struct client_key *client,
+                     struct lease *ret_lease)
+{
+    *ret_lease = (struct lease){.ip = e->ip,
+                                .state = state,
+                                .client = *client,
+                                .mac = e->mac,
+                                .start = e->start,
+                                .expires = e->expires};
+    snprintf(ret_lease->hostname, sizeof(ret_lease->hostname), "%s", e->hostname ? e->hostname : "");
+}
+
+int dhcp_server_in_use(struct dhcp_server *s, const struct moment *now, ipv4_t ip, struct lease *ret_lease)
+{
+    struct lease_entry *e = lease_by_ip(s->leases, ip);
+    struct client_key client = {0};
+    if (!e || (e->use != USE_OFFERED && e->use != USE_BOUND))
+        return -ENOENT;
+    if (e->use == USE_BOUND)
+        return -EBUSY;
+    count(s->config.counters, COUNT_DHCP_DECLINED, 1);
+    bool quarantine = lease_may_quarantine(e);
+    lease_client(e, &client);
+    e->start = now->unix_us / 1000000;
+    e->expires = e->start + (quarantine ? QUARANTINE_S : 0);
+    lease_of(e, LEASE_DECLINED, &client, ret_lease);
+    lease_move(s->leases, e, USE_DECLINED, now->mono_us + QUARANTINE_S * SECOND_US);
+    if (!quarantine)
+        lease_move(s->leases, e, USE_FREE, 0);
+    return 0;
+}
+
+int dhcp_server_release(struct dhcp_server *s, const struct moment *now, ipv4_t ip, struct lease *ret_lease)
+{
+    struct lease_entry *e = lease_by_ip(s->leases, ip);
+    struct client_key client = {0};
+    if (!e || (e->use != USE_BOUND && e->use != USE_DECLINED))
+        return -ENOENT;
+    lease_client(e, &client);
+    e->expires = now->unix_us / 1000000;
+    lease_of(e, LEASE_RELEASED, &client, ret_lease);
+    lease_move(s->leases, e, USE_FREE, 0);
+    return 0;
 }

@@ -94,8 +94,10 @@ enum dhcp_silence {
     SILENCE_WRONG_SUBNET,  /* the node's ip is not of the subnet it asks from */
     SILENCE_ADDRESS_TAKEN, /* the node's ip is still leased to another client */
     SILENCE_NO_MEMORY,
-    SILENCE_PROXY,  /* P7: another server gives the addresses of this subnet */
-    SILENCE_REPEAT, /* D14: sent again before our reply could reach it; that reply is on its way */
+    SILENCE_PROXY,        /* P7: another server gives the addresses of this subnet */
+    SILENCE_NO_BOOT_FILE, /* P1: a proxy or a boot server has nothing for this firmware (EVENT_DHCP_ALERT told
+                             it) */
+    SILENCE_REPEAT,       /* D14: sent again before our reply could reach it; that reply is on its way */
     SILENCE_COUNT
 };
 const char *dhcp_silence_name(enum dhcp_silence s); /* `unknown-mac`, ... */
@@ -115,8 +117,11 @@ struct dhcp_outcome {
     enum dhcp_type request, reply; /* reply: DHCP_BOOTP (0) when silent */
     struct mac mac;
     uint32_t xid;
-    char node[64]; /* name of the node; empty for a machine without an entry */
-    uint64_t boot; /* 0: none */
+    char node[64];      /* name of the node; empty for a machine without an entry */
+    uint64_t boot;      /* 0: none */
+    uint64_t repeat;    /* of serve/recent.h */
+    char interface[16]; /* of the arrival */
+    uint32_t lease_s;   /* given with the address; 0: none */
 
     enum dhcp_route route;
     ipv4_t address;
@@ -163,6 +168,10 @@ int dhcp_server_release(struct dhcp_server *server, const struct moment *now, ip
 /* The reply of an outcome was sent: counts it, emits EVENT_DHCP_OUT, tells the boot its address. */
 void dhcp_server_sent(struct dhcp_server *server, const struct moment *now,
                       const struct dhcp_outcome *outcome, unsigned generation);
+
+/* The reply of an outcome will not be sent, since its lease could not be stored or the kernel took no packet:
+ * what its client sends next is answered as if nothing had been said. */
+void dhcp_server_unsent(struct dhcp_server *server, const struct dhcp_outcome *outcome);
 
 /* For /metrics and `status`. */
 struct dhcp_figures {

@@ -18,11 +18,17 @@ static bool usable(void *user, ipv4_t ip)
     return ip != x->subnet->router && !is_own(x, ip) && !site_node_by_ip(x->generation->site, ip);
 }
 
+/* Whether the pool is for this client: for all, or for a class that it is of. */
+static bool may_use(const struct exchange *x, const struct pool *pool)
+{
+    return !pool->class || (pool->class_number && x->classes >> (pool->class_number - 1) & 1);
+}
+
 static bool in_pool(const struct exchange *x, ipv4_t ip)
 {
     VEC_EACH(pool, &x->subnet->pools)
         if (ip >= pool->first && ip <= pool->last)
-            return usable((void *)(uintptr_t)x, ip);
+            return may_use(x, pool) && usable((void *)(uintptr_t)x, ip);
     return false;
 }
 
@@ -81,23 +87,78 @@ static ipv4_t pool_address(struct exchange *x)
         return e->ip;
     if (dhcp_get_u32(x->packet, DHCP_REQUESTED_IP, &asked) && in_pool(x, asked) && is_free(x, asked))
         return asked;
-    VEC_EACH(pool, &x->subnet->pools) {
-        ipv4_t ip = lease_next_free(x->server->leases, pool, usable, x);
-        if (ip)
-            return ip;
-    }
+    for (int of_class = 1; of_class >= 0; of_class--)
+        VEC_EACH(pool, &x->subnet->pools) {
+            if ((pool->class != NULL) != of_class || !may_use(x, pool))
+                continue;
+            ipv4_t ip = lease_next_free(x->server->leases, pool, x->now->mono_us, usable, x);
+            if (ip)
+                return ip;
+        }
     silent(x, SILENCE_POOL_EMPTY, "the pools of subnet %s are used up", x->subnet->name);
     return 0;
 }
 
-/* H3: what the client asks for, between a minute and the subnet's maximum, which may be less than that; else
- * the subnet's own time. */
+/* H3: what the client asks for, within the subnet's bounds; else the subnet's own time. */
 static uint32_t lease_seconds(const struct exchange *x)
 {
-    uint32_t asked, max = x->subnet->max_lease_s, min = LEASE_MIN_S < max ? LEASE_MIN_S : max;
+    const struct subnet *s = x->subnet;
+    bool discovered = !x->node && s->unknown == UNKNOWN_DISCOVER;
+    uint32_t usual = discovered ? s->discovery_lease_s : s->lease_s;
+    uint32_t max = discovered ? s->discovery_lease_s : s->max_lease_s;
+    uint32_t asked, min = s->min_lease_s < max ? s->min_lease_s : max;
     if (!dhcp_get_u32(x->packet, DHCP_LEASE_TIME, &asked))
-        asked = x->subnet->lease_s;
+        asked = usual;
     return asked > max ? max : asked < min ? min : asked;
+}
+
+/* ---- discovered machines ---- */
+
+/* Printable text as it is, anything else in hexadecimal. */
+static void show_bytes(struct reader r, char *ret_text, size_t size)
+{
+    bool printable = r.left > 0;
+    size_t used = 2;
+    for (size_t i = 0; i < r.left; i++)
+        printable &= r.p[i] > ' ' && r.p[i] < 0x7f;
+    if (r.failed || r.left == 0) {
+        ret_text[0] = '\0';
+    } else if (printable) {
+        snprintf(ret_text, size, "%.*s", (int)(r.left < size ? r.left : size), (const char *)r.p);
+    } else {
+        snprintf(ret_text, size, "0x");
+        for (size_t i = 0; i < r.left && used + 3 <= size; i++, used += 2)
+            snprintf(ret_text + used, size - used, "%02x", r.p[i]);
+    }
+}
+
+static void host_name(const struct exchange *x, char ret_name[static 64])
+{
+    if (!dhcp_host_name(x->packet, ret_name) && !dhcp_fqdn_label(x->packet, ret_name))
+        ret_name[0] = '\0';
+}
+
+/* A machine without an entry shows up as a candidate, with what it says of itself. */
+static void note_candidate(struct exchange *x, ipv4_t ip)
+{
+    struct dhcp_outcome *o = x->outcome;
+    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER)
+        return;
+    o->candidate = true;
+    o->found = (struct candidate){.mac = o->mac,
+                                  .ip = ip,
+                                  .first_us = x->now->unix_us,
+                                  .last_us = x->now->unix_us,
+                                  .has_arch = x->pxe.archs_n > 0,
+                                  .arch = x->pxe.archs[0],
+                                  .has_uuid = x->pxe.has_uuid};
+    memcpy(o->found.uuid, x->pxe.uuid, sizeof(o->found.uuid));
+    snprintf(o->found.subnet, sizeof(o->found.subnet), "%s", x->subnet->name);
+    host_name(x, o->found.hostname);
+    show_bytes(dhcp_option(x->packet, DHCP_VENDOR_CLASS), o->found.vendor_class,
+               sizeof(o->found.vendor_class));
+    show_bytes(dhcp_relay_option(x->packet, DHCP_RELAY_CIRCUIT_ID), o->found.circuit_id,
+               sizeof(o->found.circuit_id));
 }
 
 /* ---- DISCOVER ---- */
@@ -113,11 +174,16 @@ enum dhcp_verdict process_discover(struct exchange *x)
     if (!ip)
         return DHCP_SILENT;
     /* A lease that runs is not shortened to an offer (D14). */
-    if (!(e && e->use == USE_BOUND && lease_is_of(e, &x->key)) &&
-        lease_hold(x->server->leases, ip, &x->key, &x->outcome->mac, USE_OFFERED,
-                   x->now->mono_us + OFFER_HOLD_S * SECOND_US, &e) < 0)
+    bool has_it = e && lease_is_of(e, &x->key), runs = has_it && e->use == USE_BOUND;
+    bool offered = has_it && e->use == USE_OFFERED;
+    if (!runs && lease_hold(x->server->leases, ip, &x->key, &x->outcome->mac, USE_OFFERED, x->now->mono_us,
+                            x->now->mono_us + OFFER_HOLD_S * SECOND_US, &e) < 0)
         return silent(x, SILENCE_NO_MEMORY, "no memory for a lease");
-    return reply_offer(x, ip, lease_seconds(x));
+    if (!offered)
+        note_candidate(x, ip);
+    enum dhcp_verdict verdict = reply_offer(x, ip, lease_seconds(x));
+    /* D6: only an address that is new to the client; what it has, it would answer for itself. */
+    return verdict == DHCP_SEND && x->subnet->probe && !has_it ? DHCP_SEND_AFTER_PROBE : verdict;
 }
 
 /* ---- REQUEST ---- */
@@ -128,7 +194,8 @@ static void fill_lease(struct exchange *x, struct lease_entry *e, enum lease_sta
     o->store = true;
     o->lease = (struct lease){
         .ip = e->ip, .state = state, .client = x->key, .mac = o->mac, .start = e->start, .expires = expires};
-    if (dhcp_host_name(x->packet, o->lease.hostname))
+    host_name(x, o->lease.hostname);
+    if (o->lease.hostname[0])
         lease_set_hostname(e, o->lease.hostname);
     else if (e->hostname) /* a RELEASE does not repeat it (D8) */
         snprintf(o->lease.hostname, sizeof(o->lease.hostname), "%s", e->hostname);
@@ -152,20 +219,20 @@ static enum dhcp_verdict bind_address(struct exchange *x, ipv4_t ip)
         return reply_nak(x, "%s is not its address", text);
     if (!in_pool(x, ip) || !is_free(x, ip))
         return reply_nak(x, "%s is not available", text);
-    if (lease_hold(x->server->leases, ip, &x->key, &x->outcome->mac, USE_BOUND,
+    if (lease_hold(x->server->leases, ip, &x->key, &x->outcome->mac, USE_BOUND, x->now->mono_us,
                    x->now->mono_us + seconds * SECOND_US, &e) < 0)
         return silent(x, SILENCE_NO_MEMORY, "no memory for a lease");
     e->start = x->now->unix_us / 1000000;
     e->expires = e->start + seconds;
     fill_lease(x, e, LEASE_BOUND, e->expires);
-    reply_ack(x, ip, seconds);
-    return DHCP_SEND_WHEN_DURABLE;
+    note_candidate(x, ip);
+    return reply_ack(x, ip, seconds) == DHCP_SEND ? DHCP_SEND_WHEN_DURABLE : DHCP_SILENT;
 }
 
 /* §4.3.2, SELECTING: server identifier and requested address are there. */
 static enum dhcp_verdict request_selecting(struct exchange *x, ipv4_t server_id, ipv4_t asked)
 {
-    if (!is_own(x, server_id)) {
+    if (!is_our_id(x, server_id)) {
         struct lease_entry *e = own_entry(x);
         if (e && e->use == USE_OFFERED) /* D5 */
             lease_move(x->server->leases, e, USE_FREE, 0);
@@ -199,8 +266,6 @@ enum dhcp_verdict process_request(struct exchange *x)
     ipv4_t server_id = 0, asked = 0;
     bool has_id = dhcp_get_u32(x->packet, DHCP_SERVER_ID, &server_id);
     bool has_asked = dhcp_get_u32(x->packet, DHCP_REQUESTED_IP, &asked);
-    if (x->arrival->to_port == PXE_PORT)
-        return reply_inform(x); /* P5: it has its address and wants the boot file */
     if (has_id)
         return request_selecting(x, server_id, has_asked ? asked : x->packet->ciaddr);
     if (x->packet->ciaddr)
@@ -219,15 +284,15 @@ enum dhcp_verdict process_decline(struct exchange *x)
 {
     ipv4_t server_id, ip;
     char text[IPV4_TEXT_MAX];
-    if (!dhcp_get_u32(x->packet, DHCP_SERVER_ID, &server_id) || !is_own(x, server_id) ||
+    if (!dhcp_get_u32(x->packet, DHCP_SERVER_ID, &server_id) || !is_our_id(x, server_id) ||
         !dhcp_get_u32(x->packet, DHCP_REQUESTED_IP, &ip))
         return silent(x, SILENCE_FOREIGN, "DECLINE to another server");
     ipv4_format(ip, text);
     struct lease_entry *e = lease_by_ip(x->server->leases, ip);
     if (x->node && x->node->ip == ip) { /* it stays its address: nobody can take that away by declining it */
         count(x->server->config.counters, COUNT_DHCP_DECLINED, 1);
-        return silent(x, SILENCE_DONE, "%s declines its address %s: another machine uses it", x->node->name,
-                      text);
+        alert(x, "it declines its address %s: another machine uses it", text);
+        return silent(x, SILENCE_DONE, "%s", "");
     }
     if (!e || !lease_is_of(e, &x->key) || (e->use != USE_BOUND && e->use != USE_OFFERED))
         return silent(x, SILENCE_FOREIGN, "DECLINE of %s, which is not its address", text);
@@ -239,10 +304,11 @@ enum dhcp_verdict process_decline(struct exchange *x)
     lease_move(x->server->leases, e, USE_DECLINED, x->now->mono_us + QUARANTINE_S * SECOND_US);
     if (!quarantine) {
         lease_move(x->server->leases, e, USE_FREE, 0);
-        return silent(x, SILENCE_DONE, "%s is declined, as many others are: it is given out last", text);
+        alert(x, "%s is declined, as many others are: it is given out last", text);
+    } else {
+        alert(x, "%s is declined: another machine uses it; not given out for %d s", text, QUARANTINE_S);
     }
-    return silent(x, SILENCE_DONE, "%s is declined: another machine uses it; not given out for %d s", text,
-                  QUARANTINE_S);
+    return silent(x, SILENCE_DONE, "%s", "");
 }
 
 /* §4.3.4: the address becomes free, but stays remembered for the client (D8). */
@@ -250,7 +316,7 @@ enum dhcp_verdict process_release(struct exchange *x)
 {
     const struct dhcp_packet *p = x->packet;
     ipv4_t server_id;
-    if (!dhcp_get_u32(p, DHCP_SERVER_ID, &server_id) || !is_own(x, server_id))
+    if (!dhcp_get_u32(p, DHCP_SERVER_ID, &server_id) || !is_our_id(x, server_id))
         return silent(x, SILENCE_FOREIGN, "RELEASE to another server");
     struct lease_entry *e = lease_by_ip(x->server->leases, p->ciaddr);
     if (x->node && x->node->ip && x->node->ip == p->ciaddr)
@@ -270,4 +336,19 @@ enum dhcp_verdict process_inform(struct exchange *x)
     if (!x->packet->ciaddr && !x->arrival->from)
         return silent(x, SILENCE_FOREIGN, "INFORM without an address");
     return reply_inform(x);
+}
+
+/* ---- BOOTP ---- */
+
+/* D19, RFC 1534 §2: BOOTP has no lease that ends, so only a node with an address of its own gets one, where
+ * the subnet says so. */
+enum dhcp_verdict process_bootp(struct exchange *x)
+{
+    if (!x->subnet->bootp)
+        return silent(x, SILENCE_BOOTP, "BOOTP is not answered in subnet %s (bootp: yes turns that round)",
+                      x->subnet->name);
+    if (!x->node || !x->node->ip)
+        return silent(x, SILENCE_BOOTP, "BOOTP of a machine without an address in its entry");
+    ipv4_t ip = fixed_address(x);
+    return ip ? reply_bootp(x, ip) : DHCP_SILENT;
 }

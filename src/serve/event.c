@@ -7,6 +7,7 @@ const char *event_kind_name(enum event_kind kind)
         [EVENT_DHCP_IN] = "dhcp-in",
         [EVENT_DHCP_OUT] = "dhcp-out",
         [EVENT_DHCP_IGNORED] = "dhcp-ignored",
+        [EVENT_DHCP_ALERT] = "dhcp-alert",
         [EVENT_TFTP_START] = "tftp-start",
         [EVENT_TFTP_PROGRESS] = "tftp-progress",
         [EVENT_TFTP_END] = "tftp-end",

@@ -17,8 +17,9 @@ struct moment {
 
 enum event_kind {
     EVENT_DHCP_IN,       /* detail: message type, `DISCOVER` ... */
-    EVENT_DHCP_OUT,      /* detail: message type; ip: the address given */
+    EVENT_DHCP_OUT,      /* detail: message type, `NAK: reason`; ip: the address given; interface; lease_s */
     EVENT_DHCP_IGNORED,  /* detail: the reason, and what to do about it */
+    EVENT_DHCP_ALERT,    /* detail: what a person should see to: an address in use, a foreign server */
     EVENT_TFTP_START,    /* file, bytes_total */
     EVENT_TFTP_PROGRESS, /* file, bytes, bytes_total; at most ten a second and transfer */
     EVENT_TFTP_END,      /* file, bytes, took_us, retransmissions */
@@ -40,6 +41,8 @@ struct event {
     const char *file;
     const char *detail;
     const char *json;
+    const char *interface; /* NULL: not known */
+    uint32_t lease_s;      /* seconds; 0: no lease */
     uint64_t bytes, bytes_total, took_us, node_us;
     uint32_t retransmissions;
 };

@@ -299,11 +299,15 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     int r = pxelinux_resolve(g, name, asker, &client);
     if (r < 0)
         return r;
-    if (boot_table_by_mac(f->config.boots, &client.mac, &boot, NULL))
+    bool booting = boot_table_by_mac(f->config.boots, &client.mac, &boot, NULL);
+    if (booting) {
         client.boot = boot.id;
+        client.profile = boot.profile;
+    }
     r = render_config(g, &client, ret_file, ret_reason);
-    if (r == 0 && client.boot && mac_equal(&asker->mac, &client.mac))
-        boot_table_assign(f->config.boots, now, client.boot, 0, g->number);
+    /* Where another server gives the addresses (P7), this is where we learn the one of this boot. */
+    if (r == 0 && booting && (mac_equal(&asker->mac, &client.mac) || boot.ip == 0))
+        boot_table_assign(f->config.boots, now, client.boot, boot.ip ? 0 : request->from, g->number);
     return r;
 }
 

@@ -13,8 +13,10 @@ struct lease_pool {
     struct pool range;
     uint64_t
         cursor; /* addresses before it were given out once, or are reserved; one beyond `last`: all were */
-    struct lease_entry *oldest, *newest; /* free addresses that were used before */
-    uint64_t declined;                   /* how many are in quarantine */
+    struct use_list {
+        struct lease_entry *oldest, *newest;
+    } lists[USE_OFFERED + 1]; /* free addresses that were used before, and offered ones */
+    uint64_t declined;        /* how many are in quarantine */
 };
 
 struct lease_table {
@@ -26,20 +28,6 @@ struct lease_table {
     size_t pools_n;
     struct deadlines deadlines; /* of all entries that are not free; there is room for every entry */
 };
-
-static uint64_t hash_bytes(uint64_t seed, const uint8_t *b, size_t n)
-{
-    uint64_t h = mix64(seed ^ n);
-    while (n) {
-        uint64_t word = 0;
-        size_t part = n < sizeof(word) ? n : sizeof(word);
-        memcpy(&word, b, part);
-        h = mix64(h ^ word) + seed;
-        b += part;
-        n -= part;
-    }
-    return h;
-}
 
 static const uint8_t *entry_key(const struct lease_entry *e)
 {
@@ -53,7 +41,7 @@ static struct lease_entry **ip_bucket(const struct lease_table *t, ipv4_t ip)
 
 static struct lease_entry **key_bucket(const struct lease_table *t, const uint8_t *key, size_t size)
 {
-    return &t->by_key[hash_bytes(t->seed, key, size) & t->mask];
+    return &t->by_key[mix_bytes(t->seed, key, size) & t->mask];
 }
 
 /* ---- chains ---- */
@@ -103,29 +91,35 @@ static int set_key(struct lease_table *t, struct lease_entry *e, const struct cl
     return 0;
 }
 
-static void unlink_use(struct lease_entry *e)
+/* The list of its pool that the entry belongs to; NULL: none. */
+static struct use_list *list_of(const struct lease_entry *e)
 {
-    struct lease_pool *pool = e->pool;
-    if (pool && e->use == USE_DECLINED)
-        pool->declined--;
-    if (!pool || e->use != USE_FREE)
-        return;
-    *(e->free_before ? &e->free_before->free_after : &pool->oldest) = e->free_after;
-    *(e->free_after ? &e->free_after->free_before : &pool->newest) = e->free_before;
-    e->free_before = e->free_after = NULL;
+    return e->pool && e->use <= USE_OFFERED ? &e->pool->lists[e->use] : NULL;
 }
 
-/* Puts the entry where its use belongs: among its pool's free ones, or into the count of its quarantine. */
+static void unlink_use(struct lease_entry *e)
+{
+    struct use_list *list = list_of(e);
+    if (e->pool && e->use == USE_DECLINED)
+        e->pool->declined--;
+    if (!list)
+        return;
+    *(e->before ? &e->before->after : &list->oldest) = e->after;
+    *(e->after ? &e->after->before : &list->newest) = e->before;
+    e->before = e->after = NULL;
+}
+
+/* Puts the entry where its use belongs: into a list of its pool, or into the count of its quarantine. */
 static void link_use(struct lease_entry *e)
 {
-    struct lease_pool *pool = e->pool;
-    if (pool && e->use == USE_DECLINED)
-        pool->declined++;
-    if (!pool || e->use != USE_FREE)
+    struct use_list *list = list_of(e);
+    if (e->pool && e->use == USE_DECLINED)
+        e->pool->declined++;
+    if (!list)
         return;
-    e->free_before = pool->newest;
-    *(pool->newest ? &pool->newest->free_after : &pool->oldest) = e;
-    pool->newest = e;
+    e->before = list->newest;
+    *(list->newest ? &list->newest->after : &list->oldest) = e;
+    list->newest = e;
 }
 
 /* ---- the table ---- */
@@ -214,12 +208,25 @@ static void grow(struct lease_table *t)
     free(old);
 }
 
-/* Pools do not overlap (checked with the configuration). */
+static int compare_pools(const void *a, const void *b)
+{
+    const struct lease_pool *x = a, *y = b;
+    return (x->range.first > y->range.first) - (x->range.first < y->range.first);
+}
+
+/* Pools do not overlap (checked with the configuration) and are sorted. */
 static struct lease_pool *pool_of(struct lease_pool *pools, size_t n, ipv4_t ip)
 {
-    for (size_t i = 0; i < n; i++)
-        if (ip >= pools[i].range.first && ip <= pools[i].range.last)
-            return &pools[i];
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ip < pools[middle].range.first)
+            high = middle;
+        else if (ip > pools[middle].range.last)
+            low = middle + 1;
+        else
+            return &pools[middle];
+    }
     return NULL;
 }
 
@@ -246,7 +253,7 @@ static struct lease_entry *add(struct lease_table *t, ipv4_t ip)
 /* Puts an entry into the pool it belongs to now, or forgets it when it is free and belongs to none. */
 static void change_pool(struct lease_table *t, struct lease_entry *e, struct lease_pool *pools, size_t n)
 {
-    e->free_before = e->free_after = NULL;
+    e->before = e->after = NULL;
     e->pool = pool_of(pools, n, e->ip);
     if (e->pool)
         link_use(e);
@@ -261,16 +268,19 @@ int lease_table_set_pools(struct lease_table *t, const struct pool *pools, size_
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
         mine[i] = (struct lease_pool){.range = pools[i], .cursor = pools[i].first};
-    /* The free ones first and in their order: the longest free still goes first. */
+    if (n)
+        qsort(mine, n, sizeof(*mine), compare_pools);
+    /* The lists first and in their order: the longest free still goes first. */
     for (size_t i = 0; i < t->pools_n; i++)
-        for (struct lease_entry *e = t->pools[i].oldest, *next; e; e = next) {
-            next = e->free_after;
-            change_pool(t, e, mine, n);
-        }
+        for (enum lease_use use = USE_FREE; use <= USE_OFFERED; use++)
+            for (struct lease_entry *e = t->pools[i].lists[use].oldest, *next; e; e = next) {
+                next = e->after;
+                change_pool(t, e, mine, n);
+            }
     for (size_t i = 0; i <= t->mask; i++)
         for (struct lease_entry *e = t->by_ip[i], *next; e; e = next) {
             next = e->ip_next;
-            if (e->use != USE_FREE || !e->pool)
+            if (e->use > USE_OFFERED || !e->pool)
                 change_pool(t, e, mine, n);
         }
     free(t->pools);
@@ -308,6 +318,12 @@ bool lease_is_of(const struct lease_entry *e, const struct client_key *client)
     return e->key_size && e->key_size == client->size && memcmp(entry_key(e), client->b, client->size) == 0;
 }
 
+void lease_client(const struct lease_entry *e, struct client_key *ret_client)
+{
+    ret_client->size = e->key_size;
+    memcpy(ret_client->b, entry_key(e), e->key_size);
+}
+
 struct lease_entry *lease_by_client(const struct lease_table *t, const struct client_key *client,
                                     ipv4_t first, ipv4_t last)
 {
@@ -317,8 +333,25 @@ struct lease_entry *lease_by_client(const struct lease_table *t, const struct cl
     return e;
 }
 
-ipv4_t lease_next_free(struct lease_table *t, const struct pool *range, bool (*usable)(void *user, ipv4_t ip),
-                       void *user)
+/* The offer that has waited longest, when that is long enough, is taken back: a machine that wants its
+ * address asks for it within milliseconds, and one that only sends DISCOVERs must not hold the pool. */
+static ipv4_t take_back_offer(struct lease_table *t, struct lease_pool *pool, uint64_t now_us,
+                              bool (*usable)(void *user, ipv4_t ip), void *user)
+{
+    for (struct lease_entry *e = pool->lists[USE_OFFERED].oldest, *next; e; e = next) {
+        next = e->after;
+        if (e->since_us + LEASE_OFFER_SURE_US > now_us)
+            return 0;
+        if (!usable(user, e->ip))
+            continue;
+        lease_move(t, e, USE_FREE, 0);
+        return e->ip;
+    }
+    return 0;
+}
+
+ipv4_t lease_next_free(struct lease_table *t, const struct pool *range, uint64_t now_us,
+                       bool (*usable)(void *user, ipv4_t ip), void *user)
 {
     struct lease_pool *pool = pool_of(t->pools, t->pools_n, range->first);
     if (!pool)
@@ -328,17 +361,17 @@ ipv4_t lease_next_free(struct lease_table *t, const struct pool *range, bool (*u
         if (!lease_by_ip(t, ip) && usable(user, ip))
             return ip;
     }
-    while (pool->oldest) {
-        struct lease_entry *e = pool->oldest;
+    while (pool->lists[USE_FREE].oldest) {
+        struct lease_entry *e = pool->lists[USE_FREE].oldest;
         if (usable(user, e->ip))
             return e->ip;
         forget(t, e); /* reserved since it was used: set_pools starts over when that changes */
     }
-    return 0;
+    return take_back_offer(t, pool, now_us, usable, user);
 }
 
 int lease_hold(struct lease_table *t, ipv4_t ip, const struct client_key *client, const struct mac *mac,
-               enum lease_use use, uint64_t until_us, struct lease_entry **ret_entry)
+               enum lease_use use, uint64_t now_us, uint64_t until_us, struct lease_entry **ret_entry)
 {
     struct lease_entry *e = lease_by_ip(t, ip);
     if (e && e->use != USE_FREE && !(client && lease_is_of(e, client)))
@@ -357,6 +390,8 @@ int lease_hold(struct lease_table *t, ipv4_t ip, const struct client_key *client
     }
     if (!same)
         e->committed_us = 0;
+    if (!same || e->use != use)
+        e->since_us = now_us;
     e->mac = *mac;
     lease_move(t, e, use, until_us);
     *ret_entry = e;
@@ -365,6 +400,11 @@ int lease_hold(struct lease_table *t, ipv4_t ip, const struct client_key *client
 
 void lease_move(struct lease_table *t, struct lease_entry *e, enum lease_use use, uint64_t until_us)
 {
+    if (use == e->use && use == USE_OFFERED) { /* held longer; its place among the offers stays */
+        e->until_us = until_us;
+        deadlines_set(&t->deadlines, &e->deadline, until_us);
+        return;
+    }
     unlink_use(e);
     t->uses[e->use]--;
     t->uses[use]++;

@@ -35,14 +35,15 @@ struct lease_entry {
         uint8_t small[24];
         uint8_t *large;
     } key;
-    char *hostname;                               /* NULL: none */
-    uint64_t until_us;                            /* monotonic: offered, bound or declined until then */
-    uint64_t committed_us;                        /* until when the store says it is bound; 0: it does not */
-    int64_t start, expires;                       /* Unix seconds, as in the store */
-    struct lease_entry *ip_next, *key_next;       /* hash chains */
-    struct lease_entry *free_before, *free_after; /* in its pool's list of free addresses */
-    struct lease_pool *pool;  /* NULL: in none of today's pools, then forgotten when free */
-    struct deadline deadline; /* not later than until_us */
+    char *hostname;                         /* NULL: none */
+    uint64_t since_us;                      /* monotonic: it has its owner and use since then */
+    uint64_t until_us;                      /* monotonic: offered, bound or declined until then */
+    uint64_t committed_us;                  /* until when the store says it is bound; 0: it does not */
+    int64_t start, expires;                 /* Unix seconds, as in the store */
+    struct lease_entry *ip_next, *key_next; /* hash chains */
+    struct lease_entry *before, *after;     /* in its pool's list of free or of offered addresses */
+    struct lease_pool *pool;                /* NULL: in none of today's pools, then forgotten when free */
+    struct deadline deadline;               /* not later than until_us */
 };
 
 struct lease_table;
@@ -64,16 +65,22 @@ struct lease_entry *lease_by_client(const struct lease_table *table, const struc
                                     ipv4_t first, ipv4_t last);
 bool lease_is_of(const struct lease_entry *e, const struct client_key *client);
 
+/* An offer that was not taken up for so long may go to somebody else when nothing is free. */
+#define LEASE_OFFER_SURE_US UINT64_C(5000000)
+
+/* The client that owns the entry; size 0 when nobody does. */
+void lease_client(const struct lease_entry *e, struct client_key *ret_client);
+
 /* The next address to give out of the pool (one of set_pools), or 0 when none is free. `usable` is asked
  * before an address is taken (reserved addresses are not). The address is not held until lease_hold. */
-ipv4_t lease_next_free(struct lease_table *table, const struct pool *pool,
+ipv4_t lease_next_free(struct lease_table *table, const struct pool *pool, uint64_t now_us,
                        bool (*usable)(void *user, ipv4_t ip), void *user);
 
 /* Makes the client the owner of the address, in the use given, until then. `client` NULL: nobody
  * (USE_DECLINED). The address must be free, absent or the client's own already. 0, -EBUSY or -ENOMEM, which
  * change nothing. */
 int lease_hold(struct lease_table *table, ipv4_t ip, const struct client_key *client, const struct mac *mac,
-               enum lease_use use, uint64_t until_us, struct lease_entry **ret_entry);
+               enum lease_use use, uint64_t now_us, uint64_t until_us, struct lease_entry **ret_entry);
 /* Moves an entry to another use and deadline. USE_DECLINED takes it from its client; USE_FREE leaves it
  * remembered. */
 void lease_move(struct lease_table *table, struct lease_entry *e, enum lease_use use, uint64_t until_us);

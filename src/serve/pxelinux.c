@@ -25,7 +25,7 @@ static int answer_asker(const struct generation *g, const struct boot_client *as
     const struct subnet *subnet = site_subnet_of(g->site, asker->ip);
     if (node)
         return answer_node(node, asker, ret_client);
-    if (!subnet || subnet->unknown != UNKNOWN_ALLOW)
+    if (!subnet || subnet->unknown == UNKNOWN_DENY)
         return -ENOENT;
     ret_client->node = NULL;
     ret_client->mac = asker->mac;

@@ -112,7 +112,7 @@ static enum boot_stage stage_of(uint64_t id)
 
 static uint64_t begin_boot(const struct mac *mac, const char *node, ipv4_t ip)
 {
-    uint64_t id = boot_table_discover(bed.boots, &bed.now, mac, node, 12);
+    uint64_t id = boot_table_discover(bed.boots, &bed.now, mac, node, NULL, 12);
     boot_table_assign(bed.boots, &bed.now, id, ip, 12);
     return id;
 }
