@@ -45,13 +45,24 @@ static int read_hex(const struct dhcp_option_spec *spec, struct reader all, stru
     return 0;
 }
 
+/* Whether a character of n bytes moves the cursor, or can be a line break for whoever reads it as YAML: the
+ * control characters, U+2028, U+2029 and the byte order mark. */
+static bool is_control(const uint8_t *p, size_t n)
+{
+    return n == 1   ? iscntrl(p[0])
+           : n == 2 ? p[0] == 0xc2 && p[1] < 0xa0
+           : n == 3 ? memcmp(p, "\xe2\x80\xa8", 3) == 0 || memcmp(p, "\xe2\x80\xa9", 3) == 0 ||
+                          memcmp(p, "\xef\xbb\xbf", 3) == 0
+                    : false;
+}
+
 static bool is_text(const uint8_t *p, size_t left)
 {
     if (left == 0)
         return false;
     while (left) {
         size_t n = utf8_size(p, left);
-        if (n == 0 || (n == 1 && iscntrl(p[0])))
+        if (n == 0 || is_control(p, n))
             return false;
         p += n;
         left -= n;
@@ -510,8 +521,10 @@ char *dhcp_option_format(uint8_t code, const void *data, size_t size)
     if (spec.kind == DHCP_KIND_TEXT && size > 1 && bytes[size - 1] == '\0')
         size--;
     enum dhcp_kind kind = dhcp_option_values(&spec, data, size, &texts);
-    VEC_EACH(text, &texts.list)
-        str_printf(&line, "%s%s%s", line.len ? ", " : "", kind == DHCP_KIND_HEX ? "0x" : "", *text);
+    str_add(&line, texts.list.n > 1 ? "[" : kind == DHCP_KIND_HEX ? "0x" : "");
+    for (size_t i = 0; i < texts.list.n; i++)
+        str_printf(&line, "%s%s", i ? ", " : "", texts.list.items[i]);
+    str_add(&line, texts.list.n > 1 ? "]" : "");
     dhcp_option_texts_clear(&texts);
     return str_steal(&line);
 }

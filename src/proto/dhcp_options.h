@@ -80,6 +80,6 @@ void dhcp_option_texts_clear(struct dhcp_option_texts *texts);
  * texts: that of `spec`, or DHCP_KIND_HEX when the bytes are not of it. The texts are the caller's. */
 enum dhcp_kind dhcp_option_values(const struct dhcp_option_spec *spec, const void *data, size_t size,
                                   struct dhcp_option_texts *ret_texts);
-/* The same as one line for people: `192.168.7.1, 192.168.7.2`; `0x0a0b` for bytes; `(empty)`. The caller's.
+/* The same as one line for people: `[192.168.7.1, 192.168.7.2]`; `0x0a0b` for bytes; `(empty)`. The caller's.
  */
 char *dhcp_option_format(uint8_t code, const void *data, size_t size);

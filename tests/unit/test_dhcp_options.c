@@ -141,7 +141,7 @@ static void shows(uint8_t code, const void *data, size_t size, const char *expec
 static void test_format(void **state)
 {
     (void)state;
-    SHOWS(6, "192.168.7.1, 9.9.9.9", 192, 168, 7, 1, 9, 9, 9, 9);
+    SHOWS(6, "[192.168.7.1, 9.9.9.9]", 192, 168, 7, 1, 9, 9, 9, 9);
     SHOWS(6, "0xc0a807", 192, 168, 7);
     SHOWS(16, "0xc0a80701c0a80702", 192, 168, 7, 1, 192, 168, 7, 2); /* one address, not two */
     SHOWS(19, "0x02", 2);
@@ -150,7 +150,7 @@ static void test_format(void **state)
     SHOWS(15, "lab", 'l', 'a', 'b', 0);
     SHOWS(15, "0x6c1b62", 'l', 0x1b, 'b');
     SHOWS(15, "0x6ce462", 'l', 0xe4, 'b');
-    SHOWS(121, "10.0.0.0/8 via 192.168.7.1, default via 192.168.7.1", 8, 10, 192, 168, 7, 1, 0, 192, 168, 7,
+    SHOWS(121, "[10.0.0.0/8 via 192.168.7.1, default via 192.168.7.1]", 8, 10, 192, 168, 7, 1, 0, 192, 168, 7,
           1);
     SHOWS(121, "0x090a41c0a80701", 9, 10, 65, 192, 168, 7, 1); /* bits beyond the length */
     SHOWS(119, "0xc000", 0xc0, 0);                             /* a name that points to itself */
