@@ -118,6 +118,7 @@ static const struct dhcp_option_spec specs[256] = {
     OPTION(100, "pcode", TEXT),
     OPTION(101, "tcode", TEXT),
     OPTION(108, "v6-only-preferred", U32, NOT("\"ipv6_only\" of the subnet says it")),
+    OPTION(109, "dhcp4o6-s46-saddr", HEX),
     OPTION(112, "netinfo-server-address", IPV4, LIST),
     OPTION(113, "netinfo-server-tag", TEXT),
     OPTION(114, "v4-captive-portal", TEXT),
