@@ -190,7 +190,8 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
 
 static int watch_interfaces(struct daemon *d, struct diags *diags)
 {
-    struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
+    struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
+                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE};
     d->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (d->netlink_fd < 0 || bind(d->netlink_fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
         return diag_errno(diags, -errno, "cannot watch the network interfaces");

@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 
-SERVER = "192.168.7.1"
+SERVER = os.environ.get("SERVER", "192.168.7.1")
 
 
 # DHCP

@@ -543,6 +543,40 @@ static void interfaces_are_chosen(void **state)
     ifaces_clear(&ifaces);
 }
 
+static ipv4_t by_way_of_out(ipv4_t destination)
+{
+    return destination == 0xac100001 ? 0x0a000002 : 0; /* 172.16.0.1: from 10.0.0.2 */
+}
+
+/* P13: a subnet behind a relay agent is served where the agent is reached, at the address it is reached from.
+ */
+static void relays_choose_an_interface(void **state)
+{
+    (void)state;
+    struct ifaces ifaces = {.source_to = by_way_of_out};
+    CLEANUP(site_free) struct site *site = site_new();
+    cleanup_diags struct diags diags = {0};
+    struct served_ifaces served;
+    add_iface(&ifaces, "in", true, "192.168.7.1", 24);
+    add_iface(&ifaces, "out", true, "10.0.0.1", 8);
+    struct iface_address *second = VEC_ADD(&ifaces.list.items[1].addresses);
+    *second = (struct iface_address){.address = 0x0a000002, .prefix = {0x0a000000, 8}};
+    struct subnet *subnet = VEC_ADD(&site->subnets);
+    assert_int_equal(prefix_parse("172.16.0.0/24", &subnet->prefix), 0);
+    assert_int_equal(site_index(site, &diags), 0);
+    ifaces_choose(&ifaces, site, NULL, &diags, &served);
+    assert_int_equal(served.list.n, 0);
+    assert_non_null(strstr(diags.list.items[0].text, "relays:"));
+    VEC_FREE(&served.list);
+    VEC_PUSH(&subnet->relays, 0xac100001);
+    ifaces_choose(&ifaces, site, NULL, &diags, &served);
+    assert_int_equal(served.list.n, 1);
+    assert_string_equal(served.list.items[0].name, "out");
+    assert_int_equal(served.list.items[0].address, 0x0a000002);
+    VEC_FREE(&served.list);
+    ifaces_clear(&ifaces);
+}
+
 static void own_interfaces_are_read(void **state)
 {
     (void)state;
@@ -651,6 +685,7 @@ int main(void)
         cmocka_unit_test(generations_are_held),
         cmocka_unit_test(generations_switch_under_readers),
         cmocka_unit_test(interfaces_are_chosen),
+        cmocka_unit_test(relays_choose_an_interface),
         cmocka_unit_test(own_interfaces_are_read),
         cmocka_unit_test(port_owner_is_found),
         cmocka_unit_test(event_as_json),
