@@ -80,6 +80,8 @@ struct storm {
     struct str acked_lines;
     int64_t start_us;
     uint32_t now_us, last_bound_us;
+    uint32_t loaded_us; /* how long there were exchanges to begin; 0: still */
+    uint64_t loaded_bound;
     double cpu_s;
     struct counts counts;
     struct histogram offer, ack, whole;
@@ -212,11 +214,21 @@ static uint64_t allowed(const struct storm *s)
     return room < n ? room : n;
 }
 
+static bool all_begun(const struct storm *s)
+{
+    const struct options *o = &s->options;
+    return s->started == o->exchanges || (o->duration_ms && s->now_us / 1000 >= o->duration_ms);
+}
+
 static void begin_due(struct storm *s)
 {
     uint64_t n = allowed(s);
     while (s->started < n && begin_next(s))
         ;
+    if (s->loaded_us == 0 && all_begun(s)) {
+        s->loaded_us = s->now_us;
+        s->loaded_bound = s->counts.bound;
+    }
 }
 
 static void resend(struct storm *s, struct client *c)
@@ -367,9 +379,7 @@ static unsigned receive(struct storm *s)
 
 static bool over(const struct storm *s)
 {
-    const struct options *o = &s->options;
-    bool begun = s->started == o->exchanges || (o->duration_ms && s->now_us / 1000 >= o->duration_ms);
-    return stopped || (begun && s->outstanding == 0) || (o->timeout_ms && s->now_us / 1000 >= o->timeout_ms);
+    return stopped || (all_begun(s) && s->outstanding == 0) || s->now_us / 1000 >= s->options.timeout_ms;
 }
 
 /* Until a reply, the next tick, or with a rate the next millisecond. */
@@ -408,6 +418,15 @@ static double ms(uint32_t us)
     return us / 1e3;
 }
 
+/* How many a second while there were more to begin, so that a straggler at the end counts for what it is:
+ * one. When all began at once, over the whole time. */
+static double rate(const struct storm *s)
+{
+    if (s->loaded_us && s->loaded_bound)
+        return (double)s->loaded_bound / (s->loaded_us / 1e6);
+    return s->last_bound_us ? (double)s->counts.bound / (s->last_bound_us / 1e6) : 0;
+}
+
 static void print(const struct storm *s)
 {
     const struct counts *c = &s->counts;
@@ -419,7 +438,7 @@ static void print(const struct storm *s)
         {"unbound", (double)(s->started - c->bound), "", 0},
         {"seconds", s->now_us / 1e6, "s", 3},
         {"all_bound", c->bound == s->options.exchanges ? seconds : 0, "s", 3},
-        {"exchanges_per_s", seconds > 0 ? (double)c->bound / seconds : 0, "/s", 1},
+        {"exchanges_per_s", rate(s), "/s", 1},
         {"offer_p50", ms(histogram_share(&s->offer, 0.5)), "ms", 3},
         {"offer_p99", ms(histogram_share(&s->offer, 0.99)), "ms", 3},
         {"offer_max", ms(s->offer.max), "ms", 3},
