@@ -122,8 +122,13 @@ server_stop() {
     PID=
 }
 
+# mac_of NUMBER: sets $MAC.
+mac_of() {
+    printf -v MAC '02:00:%02x:%02x:%02x:%02x' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255))
+}
+
 fresh() {
-    printf -v MAC '02:00:%02x:%02x:%02x:%02x' $((next_mac >> 24 & 255)) $((next_mac >> 16 & 255)) $((next_mac >> 8 & 255)) $((next_mac & 255))
+    mac_of $next_mac
     next_mac=$((next_mac + $1))
 }
 
