@@ -5,7 +5,7 @@
 #   net_up                    namespaces and links; they go when the script ends, with every process it started
 #   rambox_config NODES       writes a configuration and builds what it boots
 #   rambox_start, server_stop [SIGNAL], server_wait
-#   storm NAME OPTION...      a storm as a relay agent; its figures are in $WORK/storm.NAME, read by `of NAME FIGURE`
+#   storm NAME OPTION...      a storm; its figures are in $WORK/storm.NAME, read by `of NAME FIGURE`
 #   fresh N                   sets $MAC to the first of N hardware addresses that nobody had yet
 
 SERVER=10.77.0.1
@@ -40,7 +40,7 @@ net_up() {
     WORK=$(mktemp -d)
     trap net_down EXIT
     trap 'exit 1' INT TERM HUP
-    ip netns add "$NS-s" && ip netns add "$NS-c" || die "cannot make network namespaces"
+    { ip netns add "$NS-s" && ip netns add "$NS-c"; } || die "cannot make network namespaces"
     ip link add rb0 netns "$NS-s" type veth peer name rb1 netns "$NS-c"
     ip -n "$NS-s" address add $SERVER/8 dev rb0
     ip -n "$NS-c" address add 10.77.0.2/8 dev rb1
@@ -111,7 +111,7 @@ server_wait() {
     fresh 1
     for ((i = 0; i < 60; i++)); do
         kill -0 "$PID" 2>/dev/null || die "the server ended: $(tail -n 5 "$WORK/log")"
-        storm wait --clients 1 --mac "$MAC" --retransmit 0.05 --timeout 0.5 && return
+        storm wait --server $SERVER --clients 1 --mac "$MAC" --retransmit 0.05 --timeout 0.5 && return
     done
     die "the server did not answer: $(tail -n 5 "$WORK/log")"
 }
@@ -136,13 +136,7 @@ fresh() {
 storm() {
     local name=$1
     shift
-    ip netns exec "$NS-c" "$STORM" --server $SERVER --json "$@" >"$WORK/storm.$name"
-}
-
-storm_direct() {
-    local name=$1
-    shift
-    ip netns exec "$NS-c" "$STORM" --direct --interface rb1 --json "$@" >"$WORK/storm.$name"
+    ip netns exec "$NS-c" "$STORM" --json "$@" >"$WORK/storm.$name"
 }
 
 of() {
@@ -151,10 +145,6 @@ of() {
 
 median() {
     sort -n | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
-}
-
-ratio() {
-    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f\n", b ? a / b : 0 }'
 }
 
 # figure NAME VALUE UNIT TARGET MORE: MORE is >= or <=, whichever meets the target.

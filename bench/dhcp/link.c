@@ -71,7 +71,7 @@ int link_open_relay(struct link *l, ipv4_t server, ipv4_t address, struct diags 
 {
     struct sockaddr_in peer = {
         .sin_family = AF_INET, .sin_port = htons(DHCP_SERVER_PORT), .sin_addr.s_addr = htonl(server)};
-    struct sockaddr_in own;
+    struct sockaddr_in own = {0};
     socklen_t size = sizeof(own);
     l->connected = true;
     l->headers = 0;

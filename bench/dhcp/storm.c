@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "histogram.h"
 #include "link.h"
+#include "options.h"
 #include "owners.h"
 #include "proto/dhcp.h"
 #include "request.h"
@@ -33,7 +34,6 @@ enum {
     DOUBLINGS = 4,    /* §4.1: up to 64 s */
     REQUEST_TRIES = 4 /* §3.1: unanswered REQUESTs before the client begins again */
 };
-enum { INDEX_BITS = 20, INDEX_MASK = (1 << INDEX_BITS) - 1 }; /* an xid is a client's index below a counter */
 #define NONE UINT32_MAX
 
 enum state { IDLE, SELECTING, REQUESTING, RENEWING, REBOOTING, REFUSED };
@@ -51,14 +51,6 @@ struct client {
     uint32_t began_us, asked_us; /* since the storm began: its DISCOVER, and its REQUEST */
     uint32_t due;                /* tick of the next transmission */
     uint32_t next, prev;         /* in the wheel */
-};
-
-struct options {
-    bool help, json, direct, burst, pxe, client_id, broadcast;
-    const char *interface, *acked, *owned, *renew, *reboot;
-    ipv4_t server, address;
-    struct mac mac;
-    uint64_t clients, exchanges, window, rate, retransmit_ms, timeout_ms, duration_ms;
 };
 
 struct counts {
@@ -170,11 +162,11 @@ static void set_state(struct storm *s, struct client *c, enum state state)
     transmit(s, c);
 }
 
-/* With a new xid, so that answers to what was before count no more. */
+/* With a new xid, so that answers to what was before count no more. It has the client's index in it. */
 static void begin(struct storm *s, struct client *c, enum state state)
 {
     s->round++;
-    c->xid = s->round << INDEX_BITS | (uint32_t)(c - s->clients);
+    c->xid = s->round * CLIENTS_MAX + (uint32_t)(c - s->clients);
     set_state(s, c, state);
 }
 
@@ -319,8 +311,9 @@ static void take_reply(struct storm *s, const uint8_t *data, size_t size)
         s->counts.malformed++;
         return;
     }
-    struct client *c = &s->clients[p->xid & INDEX_MASK];
-    if ((p->xid & INDEX_MASK) >= s->n_clients || memcmp(c->mac.b, p->chaddr, sizeof(c->mac.b)) != 0) {
+    uint32_t index = p->xid % CLIENTS_MAX;
+    struct client *c = &s->clients[index < s->n_clients ? index : 0];
+    if (memcmp(c->mac.b, p->chaddr, sizeof(c->mac.b)) != 0) {
         s->counts.foreign++;
         return;
     }
@@ -471,120 +464,6 @@ static void print(const struct storm *s)
         printf("\n}\n");
 }
 
-/* ---- options ---- */
-
-enum kind { FLAG, TEXT, NUMBER, SECONDS, ADDRESS, HARDWARE };
-
-static const struct option_spec {
-    const char *name, *value, *help;
-    enum kind kind;
-    size_t offset;
-    uint64_t min, max;
-} option_specs[] = {
-#define AT(member) offsetof(struct options, member)
-    {"--server", "ADDRESS", "ask it as a relay agent", ADDRESS, AT(server), 0, 0},
-    {"--address", "ADDRESS", "our address as a relay agent (the one towards the server)", ADDRESS,
-     AT(address), 0, 0},
-    {"--direct", NULL, "as machines on the link, by frames with their own MAC addresses", FLAG, AT(direct), 0,
-     0},
-    {"--interface", "NAME", "the interface for --direct", TEXT, AT(interface), 0, 0},
-    {"--clients", "N", "how many clients (1000)", NUMBER, AT(clients), 1, 1 << INDEX_BITS},
-    {"--mac", "FIRST", "MAC address of the first, which counts up (02:00:00:00:00:00)", HARDWARE, AT(mac), 0,
-     0},
-    {"--exchanges", "N", "exchanges in all, clients taking turns (one each)", NUMBER, AT(exchanges), 1,
-     UINT32_MAX},
-    {"--window", "N", "exchanges under way at once (256)", NUMBER, AT(window), 1, 1 << INDEX_BITS},
-    {"--rate", "R", "begin R exchanges a second instead, whatever the server does", NUMBER, AT(rate), 1,
-     10000000},
-    {"--burst", NULL, "begin all in the same instant instead", FLAG, AT(burst), 0, 0},
-    {"--pxe", NULL, "what a PXE ROM sends: options 60, 93, 94, 97", FLAG, AT(pxe), 0, 0},
-    {"--client-id", NULL, "with option 61", FLAG, AT(client_id), 0, 0},
-    {"--broadcast", NULL, "with the BROADCAST flag", FLAG, AT(broadcast), 0, 0},
-    {"--renew", "FILE", "clients that have the addresses in FILE (MAC ADDRESS, a line each) renew them", TEXT,
-     AT(renew), 0, 0},
-    {"--reboot", "FILE", "clients that had the addresses in FILE ask for them again (INIT-REBOOT)", TEXT,
-     AT(reboot), 0, 0},
-    {"--owned", "FILE", "addresses that belong to others: a client that gets one is a duplicate", TEXT,
-     AT(owned), 0, 0},
-    {"--acked", "FILE", "append each acknowledged lease, as soon as it was received", TEXT, AT(acked), 0, 0},
-    {"--retransmit", "S", "first delay of a retransmission, doubling; 0: never (4)", SECONDS,
-     AT(retransmit_ms), 0, 16000},
-    {"--duration", "S", "begin nothing new after S seconds", SECONDS, AT(duration_ms), 1, 3600000},
-    {"--timeout", "S", "end after S seconds (60)", SECONDS, AT(timeout_ms), 1, 3600000},
-    {"--json", NULL, "print one JSON object", FLAG, AT(json), 0, 0},
-    {"--help", NULL, "print this", FLAG, AT(help), 0, 0},
-#undef AT
-};
-
-static void usage(FILE *out)
-{
-    fprintf(out, "usage: dhcp-storm --server ADDRESS [OPTION...]\n"
-                 "       dhcp-storm --direct --interface NAME [OPTION...]\n\n");
-    for (size_t i = 0; i < ARRAY_SIZE(option_specs); i++) {
-        const struct option_spec *o = &option_specs[i];
-        fprintf(out, "  %-13s %-8s %s\n", o->name, o->value ? o->value : "", o->help);
-    }
-    fprintf(out, "\nexamples: dhcp-storm --server 10.0.0.1 --clients 50000 --window 512\n"
-                 "          dhcp-storm --direct --interface eth0 --clients 10000 --burst --pxe\n");
-}
-
-static int parse_ms(const char *text, uint64_t min, uint64_t max, uint64_t *ret_ms)
-{
-    char *end;
-    errno = 0;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || errno || !(seconds >= 0 && seconds * 1000 <= (double)max))
-        return -EINVAL;
-    *ret_ms = (uint64_t)(seconds * 1000 + 0.5);
-    return *ret_ms < min ? -ERANGE : 0;
-}
-
-static int take_value(const struct option_spec *spec, const char *value, void *target)
-{
-    switch (spec->kind) {
-    case FLAG:
-        return *(bool *)target = true, 0;
-    case TEXT:
-        return *(const char **)target = value, 0;
-    case NUMBER:
-        return parse_u64(value, spec->min, spec->max, target);
-    case SECONDS:
-        return parse_ms(value, spec->min, spec->max, target);
-    case ADDRESS:
-        return ipv4_parse(value, target);
-    case HARDWARE:
-        return mac_parse(value, target);
-    }
-    return -EINVAL;
-}
-
-static int take_options(int argc, char **argv, struct options *options)
-{
-    for (int i = 1; i < argc; i++) {
-        const struct option_spec *spec = option_specs, *end = spec + ARRAY_SIZE(option_specs);
-        while (spec < end && !str_eq(spec->name, argv[i]))
-            spec++;
-        if (spec == end) {
-            fprintf(stderr, "dhcp-storm: there is no option %s: see dhcp-storm --help\n", argv[i]);
-            return -EINVAL;
-        }
-        const char *value = spec->value ? argv[++i] : "";
-        if (!value || take_value(spec, value, (char *)options + spec->offset) < 0) {
-            fprintf(stderr, "dhcp-storm: %s wants %s, not %s\n", spec->name, spec->value,
-                    value ? value : "nothing");
-            return -EINVAL;
-        }
-    }
-    if (options->help)
-        return 0;
-    if (options->direct ? !options->interface || options->renew : !options->server) {
-        fprintf(stderr, "dhcp-storm: either --server ADDRESS, or --direct --interface NAME without --renew "
-                        "(whose replies go to addresses that no machine here has)\n");
-        return -EINVAL;
-    }
-    return 0;
-}
-
 /* ---- making and ending ---- */
 
 typedef VEC(struct owner) owner_list;
@@ -616,9 +495,9 @@ static int make_clients(struct storm *s)
     if (r == 0 && o->owned)
         r = read_leases(o->owned, &others);
     s->n_clients = (uint32_t)(path ? leases.n : o->clients);
-    if (r == 0 && (s->n_clients == 0 || s->n_clients > 1 << INDEX_BITS)) {
+    if (r == 0 && (s->n_clients == 0 || s->n_clients > CLIENTS_MAX)) {
         fprintf(stderr, "dhcp-storm: %s has %u leases; expected 1 to %u\n", path, s->n_clients,
-                1U << INDEX_BITS);
+                (unsigned)CLIENTS_MAX);
         r = -EINVAL;
     }
     s->clients = xcalloc(s->n_clients, sizeof(*s->clients));
@@ -682,16 +561,16 @@ int main(int argc, char **argv)
     cleanup_diags struct diags diags = {0};
     s.options = (struct options){
         .clients = 1000, .mac = {{2}}, .window = 256, .retransmit_ms = 4000, .timeout_ms = 60000};
-    if (take_options(argc, argv, &s.options) < 0)
+    if (options_take(argc, argv, &s.options) < 0)
         return 2;
     if (s.options.help)
-        return usage(stdout), 0;
+        return options_usage(stdout), 0;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     int r = open_storm(&s, &diags);
     diags_print(&diags, stderr);
-    if (r == 0) {
+    if (r == 0 && s.clients) {
         run(&s);
         print(&s);
     }
