@@ -38,8 +38,7 @@ void store_close(struct store *store);
 DEFINE_CLEANUP(struct store *, store_close);
 
 enum store_op_kind {
-    STORE_LEASE_PUT,    /* inserts or replaces by address; what it ends goes to the past leases */
-    STORE_LEASE_DELETE, /* by address; the same */
+    STORE_LEASE_PUT, /* inserts or replaces by address; what it ends goes to the past leases */
     STORE_BOOT_BEGIN,
     STORE_BOOT_EVENT,       /* without effect when the boot has STORE_EVENTS_MAX of them */
     STORE_REPORT,           /* the last report of a node, as its JSON text */
