@@ -35,6 +35,7 @@ enum statement {
 
 struct store {
     sqlite3 *db;
+    int lock_fd; /* holds FILE.lock; -1 for a reader */
     sqlite3_stmt *statement[SQL_COUNT];
     unsigned begun;      /* boots, since old ones were forgotten */
     unsigned candidates; /* there are not more */

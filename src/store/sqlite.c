@@ -10,10 +10,14 @@
 #include "store/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
 
 /* FORGET_EVERY: boots that begin between two looks at how many there are. CANDIDATES_SPARE: how many the
- * longest unseen candidates go at once, so that a flood of them does not count the table for each one. */
-enum { FORGET_EVERY = 1000, CANDIDATES_SPARE = STORE_CANDIDATES_MAX / 16 };
+ * longest unseen candidates go at once, so that a flood of them does not count the table for each one.
+ * LOCK_TRIES: for the lock, 50 ms apart. */
+enum { FORGET_EVERY = 1000, CANDIDATES_SPARE = STORE_CANDIDATES_MAX / 16, LOCK_TRIES = 40 };
 
 /* The log is written into the database whenever it has grown by so many pages, 4 MiB, and begun anew when no
  * reader looks at it; one that a reader made grow is cut to 16 MiB then. */
@@ -136,6 +140,27 @@ static int open_database(struct store *s, const char *path, struct diags *diags,
     return r;
 }
 
+/* SQLite lets any number of processes write in turn. But the server has the leases in memory, so nobody else
+ * may change them under it. The kernel gives the lock back when the process ends, however it ends. */
+static int take_lock(struct store *s, const char *path, struct diags *diags)
+{
+    cleanup_free char *lock = xasprintf("%s.lock", path);
+    s->lock_fd = open(lock, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0)
+        return -errno;
+    for (unsigned i = 0; flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (i == LOCK_TRIES) {
+            diag_error(diags, NULL, "the store %s is in use by another process: a rambox server runs on it",
+                       path);
+            return -EBUSY;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    return 0;
+}
+
 int store_open(const char *path, struct diags *diags, struct store **ret_store)
 {
     CLEANUP(store_close) struct store *s = xcalloc(1, sizeof(*s));
@@ -148,6 +173,9 @@ int store_open(const char *path, struct diags *diags, struct store **ret_store)
         *slash = '\0';
         r = dir_make(folder);
     }
+    s->lock_fd = -1;
+    if (r == 0)
+        r = take_lock(s, path, diags);
     if (r == 0)
         r = open_database(s, path, diags, &damage);
     if (r == -EUCLEAN) {
@@ -165,6 +193,7 @@ int store_open_reader(const char *path, struct diags *diags, struct store **ret_
 {
     CLEANUP(store_close) struct store *s = xcalloc(1, sizeof(*s));
     unsigned errors = diags->errors;
+    s->lock_fd = -1;
     if (!file_exists(path))
         return -ENOENT;
     int code = sqlite3_open_v2(path, &s->db,
@@ -188,6 +217,8 @@ void store_close(struct store *s)
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(s->statement[i]);
     sqlite3_close(s->db);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
     free(s);
 }
 

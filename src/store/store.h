@@ -26,7 +26,8 @@ enum {
 struct store;
 
 /* Opens or creates the database file; migrates an older schema in one transaction. A newer schema or a
- * damaged file is refused with what to do (a copy `FILE.damaged-N` of each damaged state is kept). 0 or
+ * damaged file is refused with what to do (a copy `FILE.damaged-N` of each damaged state is kept). One
+ * process at a time has it open so (it holds FILE.lock): another waits two seconds, then it is -EBUSY. 0 or
  * -errno with `diags`. */
 int store_open(const char *path, struct diags *diags, struct store **ret_store);
 /* Opens it to read only, beside a server that writes: nothing is created, migrated or checked, and nobody

@@ -39,7 +39,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct store *open_store(void)
+static inline struct store *open_store(void)
 {
     cleanup_diags struct diags diags = {0};
     struct store *store = NULL;
@@ -49,7 +49,7 @@ static struct store *open_store(void)
     return store;
 }
 
-static struct store_op lease_op(ipv4_t ip)
+static inline struct store_op lease_op(ipv4_t ip)
 {
     struct store_op op = {
         .kind = STORE_LEASE_PUT,
@@ -64,14 +64,14 @@ static struct store_op lease_op(ipv4_t ip)
     return op;
 }
 
-static int count_lease(void *user, const struct lease *lease)
+static inline int count_lease(void *user, const struct lease *lease)
 {
     (void)lease;
     ++*(unsigned *)user;
     return 0;
 }
 
-static unsigned lease_count(struct store *store)
+static inline unsigned lease_count(struct store *store)
 {
     unsigned n = 0;
     assert_int_equal(store_each_lease(store, count_lease, &n), 0);
@@ -79,7 +79,7 @@ static unsigned lease_count(struct store *store)
 }
 
 /* Runs SQL on the file, past the store. */
-static void run_sql(const char *sql)
+static inline void run_sql(const char *sql)
 {
     sqlite3 *db;
     assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
@@ -114,7 +114,7 @@ static void run_sql(const char *sql)
     "INSERT INTO boot_events VALUES (-5, 11, 'offer', 'x');"                                                 \
     "INSERT INTO reports VALUES (-5, 12, '{}');"
 
-static void make_old_store(const char *schema)
+static inline void make_old_store(const char *schema)
 {
     cleanup_free char *dir = xasprintf("%s/store", folder);
     assert_int_equal(dir_make(dir), 0);

@@ -687,11 +687,14 @@ static int64_t log_size(void)
 
 static void write_storm(struct store *store, unsigned *next)
 {
-    enum { GROUPS = 100, GROUP = 500 };
+    enum { GROUPS = 20, GROUP = 500 };
     struct store_op *ops = xcalloc(GROUP, sizeof(*ops));
     for (unsigned i = 0; i < GROUPS; i++) {
-        for (unsigned j = 0; j < GROUP; j++)
+        for (unsigned j = 0; j < GROUP; j++) {
             ops[j] = lease_op(++*next);
+            ops[j].lease.client.size = CLIENT_KEY_MAX; /* as long as a lease can be */
+            memset(ops[j].lease.hostname, 'h', sizeof(ops[j].lease.hostname) - 1);
+        }
         assert_int_equal(store_commit(store, ops, GROUP), 0);
     }
     free(ops);
@@ -758,6 +761,18 @@ static void reader_beside_writer(void **state)
     assert_true(diags_mention(&diags, "restart the server"));
 }
 
+/* One process writes: a second server on the same store is refused, and says why. */
+static void one_writer(void **state)
+{
+    (void)state;
+    cleanup_diags struct diags diags = {0};
+    struct store *second = NULL, *writer = open_store();
+    assert_int_equal(store_open(file, &diags, &second), -EBUSY);
+    assert_true(diags_mention(&diags, "in use by another process"));
+    store_close(writer);
+    store_close(open_store());
+}
+
 /* A folder that cannot be made is said, with its name. */
 static void impossible_place(void **state)
 {
@@ -788,6 +803,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(older_schemas_are_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(newer_and_foreign_files_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(reader_beside_writer, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(impossible_place, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk, setup, teardown), /* last: it leaves the mount namespace */
     };
