@@ -27,22 +27,20 @@ static const char *const statements[] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_LEASE_INSERT] = "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?2 = 2, ?6, ?5))"
+    [SQL_LEASE_INSERT] = "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
                          " ON CONFLICT (ip) DO NOTHING",
     /* `since` goes on as long as nothing ends. */
     [SQL_LEASE_UPDATE] =
         "UPDATE leases SET state = ?2, client = ?3, mac = ?4, start = ?5, expires = ?6, hostname = ?7, since "
         "="
-        " CASE WHEN state = ?2 AND client = ?3 AND (state = 2 OR ?5 <= expires) THEN since WHEN ?2 = 2 THEN"
-        " ?6 ELSE ?5 END WHERE ip = ?1",
+        " iif(state = ?2 AND client = ?3 AND (state = 2 OR ?5 <= expires), since, ?8) WHERE ip = ?1",
     /* A released lease is no lease any more: its past row was written when it was released. A bound or a
      * quarantined one ends when the address gets another state or client, or when its client comes back after
-     * it had expired. The moment is the new row's start; of a release, which leaves `start` alone, its
-     * expiry. */
+     * it had expired. */
     [SQL_LEASE_END] =
         "INSERT INTO leases_past (ip, mac, since, until, ending, hostname) SELECT ip, mac, since,"
-        " max(since, min(expires, at)), CASE WHEN state = 3 THEN 5 WHEN expires <= at THEN 1 WHEN ?2 = 2 THEN"
-        " 2 WHEN ?2 = 3 THEN 3 ELSE 4 END, hostname FROM leases, (SELECT iif(?2 = 2, ?6, ?5) AS at)"
+        " max(since, min(expires, ?8)), CASE WHEN state = 3 THEN 5 WHEN expires <= ?8 THEN 1 WHEN ?2 = 2 THEN"
+        " 2 WHEN ?2 = 3 THEN 3 ELSE 4 END, hostname FROM leases"
         " WHERE ip = ?1 AND state <> 2 AND (state <> ?2 OR client <> ?3 OR ?5 > expires)",
     [SQL_LEASES_PAST_FORGET] = "DELETE FROM leases_past WHERE id <= last_insert_rowid() - ?1",
     [SQL_BOOT_BEGIN] = "INSERT OR REPLACE INTO boots VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -243,6 +241,8 @@ static void bind_lease(sqlite3_stmt *st, const struct store_op *op)
     sqlite3_bind_int64(st, 5, l->start);
     sqlite3_bind_int64(st, 6, l->expires);
     bind_text(st, 7, l->hostname, sizeof(l->hostname));
+    /* When this state of it began: a release leaves `start` alone, and sets the expiry. */
+    sqlite3_bind_int64(st, 8, l->state == LEASE_RELEASED ? l->expires : l->start);
 }
 
 static void bind_past_limit(sqlite3_stmt *st, const struct store_op *op)

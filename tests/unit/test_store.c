@@ -205,7 +205,7 @@ static void candidate_round_trip(void **state)
 static void candidates_are_bounded(void **state)
 {
     (void)state;
-    enum { BATCH = 100 };
+    enum { BATCH = 500 };
     struct store_op ops[BATCH];
     struct store *store = open_store();
     struct store_op often = candidate_op(1);
@@ -228,23 +228,28 @@ static void candidates_are_bounded(void **state)
     store_close(store);
 }
 
-/* Hostile: two clients that take an address from each other for ever; the past is as long as it may be. */
+/* Hostile: two clients that take an address from each other for ever; the past is as long as it may be, and
+ * the newest of it is kept. */
 static void past_is_bounded(void **state)
 {
     (void)state;
     enum { BATCH = 1000 };
     struct store_op *ops = xcalloc(BATCH, sizeof(*ops));
+    store_close(open_store());
+    run_sql("WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199000) INSERT INTO leases_past"
+            " SELECT i, 2, zeroblob(6), 0, 0, 1, '' FROM n");
     struct store *store = open_store();
-    unsigned n = 0;
-    for (unsigned done = 0; done < STORE_PAST_MAX + 3 * BATCH; done += BATCH) {
-        for (unsigned i = 0; i < BATCH; i++) {
-            ops[i] = lease_op(1);
-            ops[i].lease.client.b[1] = (uint8_t)i;
-        }
-        assert_int_equal(store_commit(store, ops, BATCH), 0);
+    unsigned n = 0, new = 0;
+    for (unsigned i = 0; i < BATCH; i++) {
+        ops[i] = lease_op(1);
+        ops[i].lease.client.b[1] = (uint8_t)i;
     }
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(store_commit(store, ops, BATCH), 0);
     assert_int_equal(store_each_lease_past(store, 0, NULL, UINT32_MAX, count_past, &n), 0);
     assert_int_equal(n, STORE_PAST_MAX);
+    assert_int_equal(store_each_lease_past(store, 1, NULL, UINT32_MAX, count_past, &new), 0);
+    assert_int_equal(new, 3 * BATCH - 1);
     free(ops);
     store_close(store);
 }
