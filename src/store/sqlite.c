@@ -58,8 +58,7 @@ static const char *const statements[] = {
                               " (SELECT mac FROM candidates ORDER BY last_us LIMIT ?1)",
     [SQL_CANDIDATES_COUNT] = "SELECT count(*) FROM candidates",
     [SQL_LEASES] = "SELECT ip, state, client, mac, start, expires, hostname, since FROM leases ORDER BY ip",
-    [SQL_LEASES_PAST] = "SELECT ip, mac, since, until, ending, hostname FROM leases_past"
-                        " WHERE (?2 = 0 OR ip = ?2) AND (?3 IS NULL OR mac = ?3) ORDER BY id DESC LIMIT ?1",
+    [SQL_LEASES_PAST] = "SELECT ip, mac, since, until, ending, hostname FROM leases_past ORDER BY id DESC",
     [SQL_CANDIDATES] = "SELECT mac, ip, subnet, first_us, last_us, hostname, vendor_class, arch, uuid,"
                        " circuit_id FROM candidates ORDER BY first_us, mac",
     [SQL_BOOTS] = "SELECT id, mac, node, ip, generation, started_us FROM boots"
@@ -514,14 +513,8 @@ static int past_row(sqlite3_stmt *st, void *user)
     return w->each(w->user, &p);
 }
 
-int store_each_lease_past(struct store *s, ipv4_t ip, const struct mac *mac, unsigned limit,
-                          int (*each)(void *user, const struct lease_past *past), void *user)
+int store_each_lease_past(struct store *s, int (*each)(void *user, const struct lease_past *past), void *user)
 {
-    sqlite3_stmt *st = s->statement[SQL_LEASES_PAST];
-    sqlite3_bind_int64(st, 1, limit);
-    sqlite3_bind_int64(st, 2, ip);
-    if (mac)
-        sqlite3_bind_blob(st, 3, mac->b, sizeof(mac->b), SQLITE_STATIC);
     return walk(s, SQL_LEASES_PAST, past_row, &(struct past_walk){each, user});
 }
 

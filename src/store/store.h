@@ -70,10 +70,9 @@ int store_commit(struct store *store, const struct store_op *ops, size_t n);
 /* Calls `each` for every lease, by address; a negative result of it ends the walk and is returned (as in all
  * of these). */
 int store_each_lease(struct store *store, int (*each)(void *user, const struct lease *lease), void *user);
-/* The last `limit` leases and quarantines that have ended, newest first; ip 0: of all addresses; mac NULL: of
- * all machines. */
-int store_each_lease_past(struct store *store, ipv4_t ip, const struct mac *mac, unsigned limit,
-                          int (*each)(void *user, const struct lease_past *past), void *user);
+/* The leases and quarantines that have ended, newest first. */
+int store_each_lease_past(struct store *store, int (*each)(void *user, const struct lease_past *past),
+                          void *user);
 /* The candidates in the order in which they were first seen. */
 int store_each_candidate(struct store *store, int (*each)(void *user, const struct candidate *candidate),
                          void *user);

@@ -113,21 +113,13 @@ static void lease_history(void **state)
         if (lease_at(store).since != steps[i].since)
             fail_msg("%s: since %ld", steps[i].what, (long)lease_at(store).since);
         rows += steps[i].past != NULL;
-        assert_int_equal(store_each_lease_past(store, 0, NULL, 100, count_past, &n), 0);
+        assert_int_equal(store_each_lease_past(store, count_past, &n), 0);
         if (n != rows)
             fail_msg("%s: %u past rows instead of %u", steps[i].what, n, rows);
-        assert_int_equal(store_each_lease_past(store, 0, NULL, 1, add_past, &past), 0);
+        assert_int_equal(store_each_lease_past(store, add_past, &past), 0);
         if (steps[i].past)
-            assert_string_equal(str_text(&past), steps[i].past);
+            assert_true(str_starts(str_text(&past), steps[i].past));
     }
-    cleanup_str struct str of_mac = {0};
-    struct mac two = lease_op(0x0a000001).lease.mac;
-    unsigned n = 0;
-    two.b[5] = 2;
-    assert_int_equal(store_each_lease_past(store, 0, &two, 100, add_past, &of_mac), 0);
-    assert_string_equal(str_text(&of_mac), "10.0.0.1 02 1500-1550 replaced; ");
-    assert_int_equal(store_each_lease_past(store, 0x0a000002, NULL, 100, count_past, &n), 0);
-    assert_int_equal(n, 0);
     store_close(store);
 }
 
@@ -228,6 +220,12 @@ static void candidates_are_bounded(void **state)
     store_close(store);
 }
 
+static int count_new_past(void *user, const struct lease_past *past)
+{
+    *(unsigned *)user += past->ip == 1;
+    return 0;
+}
+
 /* Hostile: two clients that take an address from each other for ever; the past is as long as it may be, and
  * the newest of it is kept. */
 static void past_is_bounded(void **state)
@@ -246,9 +244,9 @@ static void past_is_bounded(void **state)
     }
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(store_commit(store, ops, BATCH), 0);
-    assert_int_equal(store_each_lease_past(store, 0, NULL, UINT32_MAX, count_past, &n), 0);
+    assert_int_equal(store_each_lease_past(store, count_past, &n), 0);
     assert_int_equal(n, STORE_PAST_MAX);
-    assert_int_equal(store_each_lease_past(store, 1, NULL, UINT32_MAX, count_past, &new), 0);
+    assert_int_equal(store_each_lease_past(store, count_new_past, &new), 0);
     assert_int_equal(new, 3 * BATCH - 1);
     free(ops);
     store_close(store);
@@ -675,7 +673,7 @@ static void older_schemas_are_migrated(void **state)
         assert_true(boots.n == 1 && boots.boot[0].id == (uint64_t)-5 && boots.boot[0].generation == 7);
         assert_int_equal(store_each_boot_event(store, (uint64_t)-5, add_event, &events), 0);
         assert_string_equal(str_text(&events), "offer(x) ");
-        assert_int_equal(store_each_lease_past(store, 0, NULL, 8, count_past, &n), 0);
+        assert_int_equal(store_each_lease_past(store, count_past, &n), 0);
         assert_int_equal(n, 0);
         store_close(store);
         cleanup_free char *migrated = read_schema();
