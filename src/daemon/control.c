@@ -80,6 +80,8 @@ static void on_written(uv_write_t *write, int status)
     free(w->text);
     free(w);
     c->pending = false;
+    if (!c->control)
+        return; /* it was closed meanwhile; on_handle_closed comes yet */
     if (status < 0 || c->last)
         hang_up(c);
     else
@@ -111,15 +113,12 @@ static int write_answer(struct connection *c, const json_t *object)
  * once. */
 static void answer(struct connection *c, json_t *object)
 {
-    int r = c->control ? write_answer(c, object) : -ECANCELED;
+    int r = write_answer(c, object);
     json_decref(object);
-    if (r == 0)
-        return;
-    c->pending = false;
-    if (c->control)
+    if (r < 0) {
+        c->pending = false;
         hang_up(c);
-    else
-        unref(c);
+    }
 }
 
 static void answer_error(struct connection *c, const char *error)
@@ -129,13 +128,26 @@ static void answer_error(struct connection *c, const char *error)
 
 /* Calls. Each answers at once, or is pending and answers when its commit is done. */
 
+/* What was asked for is done; true: the one who asked is gone, and so is the connection now. */
+static bool is_gone(struct connection *c)
+{
+    if (c->control)
+        return false;
+    c->pending = false;
+    unref(c);
+    return true;
+}
+
 static void on_lease_committed(void *user, int r)
 {
     struct connection *c = user;
     char ip[IPV4_TEXT_MAX], error[CONTROL_ERROR_MAX];
     ipv4_format(c->request.ip, ip);
-    if (r == 0) {
+    if (r == 0)
         log_info("%s is released, as `rambox lease release` asked", ip);
+    if (is_gone(c))
+        return;
+    if (r == 0) {
         answer(c, json_pack("{s:b, s:s}", "ok", 1, "ip", ip));
         return;
     }
@@ -168,6 +180,8 @@ static void on_candidate_committed(void *user, int r)
 {
     struct connection *c = user;
     char mac[MAC_TEXT_MAX];
+    if (is_gone(c))
+        return;
     if (r < 0)
         answer_error(c, strerror(-r));
     else

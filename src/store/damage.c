@@ -53,14 +53,12 @@ static int check(sqlite3 *db, const char *sql, char **ret_text)
 int store_check(sqlite3 *db, char **ret_text)
 {
     cleanup_free char *mark = mark_path(db);
-    int64_t pages = 0, page_size = 0;
-    int r = store_query(db, "PRAGMA page_count", &pages);
-    if (r == 0)
-        r = store_query(db, "PRAGMA page_size", &page_size);
+    int64_t size = 0;
+    int r = store_query(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &size);
     if (r < 0)
         return r;
     bool suspect = file_exists(mark);
-    bool whole = suspect || pages <= CHECK_WHOLE_MAX / page_size;
+    bool whole = suspect || size <= CHECK_WHOLE_MAX;
     r = check(db, whole ? CHECK_WHOLE : CHECK_WHAT_MATTERS, ret_text);
     if (r == 0 && suspect)
         unlink(mark);
