@@ -22,7 +22,11 @@
     X(kernel_build)          \
     X(kernel_config)         \
     X(kernel_list)           \
+    X(lease_history)         \
+    X(lease_list)            \
+    X(lease_release)         \
     X(node_add)              \
+    X(node_candidates)       \
     X(node_list)             \
     X(node_rm)               \
     X(node_show)             \
