@@ -320,7 +320,7 @@ static bool all_answered(const struct lan *lan)
 static void choose_boot_servers(struct lan *lan)
 {
     const struct answers *a = lan->answers;
-    if (lan->own_runs)
+    if (lan->own_runs && lan->known)
         lan->boot_servers[lan->boot_servers_n++] =
             (struct boot_server){.server = lan_own(lan), .address = lan->iface->address, .own = true};
     for (size_t i = 0; i < a->servers_n; i++)
