@@ -26,6 +26,8 @@ void check_clock(struct doctor *d);
 void check_disk(struct doctor *d);
 
 /* doctor/links.c: interfaces */
+void begin_links(struct doctor *d);
+void check_links(struct doctor *d);
 void check_addresses(struct doctor *d);
 void check_bridges(struct doctor *d);
 void check_mtu(struct doctor *d);

@@ -70,7 +70,7 @@ static void check_sockets(struct doctor *d)
                     str_text(&ports));
 }
 
-static void check_links(struct doctor *d)
+static void check_interfaces(struct doctor *d)
 {
     for (size_t i = 0; d->links_before && i < d->lans_n; i++) {
         const char *name = d->lans[i].iface->name;
@@ -97,7 +97,7 @@ static void check_links(struct doctor *d)
 void check_drops(struct doctor *d)
 {
     check_sockets(d);
-    check_links(d);
+    check_interfaces(d);
 }
 
 /* What in the server's counters a person should know, since it started. */

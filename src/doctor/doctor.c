@@ -43,6 +43,7 @@ static const struct {
     {"loaders", NULL, check_loaders},
     {"clock", NULL, check_clock},
     {"disk", NULL, check_disk},
+    {"link", begin_links, check_links},
     {"addresses", NULL, check_addresses},
     {"spanning tree", NULL, check_bridges},
     {"other servers", NULL, check_others},

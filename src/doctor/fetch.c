@@ -94,7 +94,7 @@ static ssize_t receive(struct transfer *t, uint8_t *buf, size_t size)
     uint64_t until = now_us() + WAIT_MS * 1000;
     for (uint64_t now; (now = now_us()) < until && now < t->end_us;) {
         struct pollfd wait = {.fd = t->fd, .events = POLLIN};
-        struct sockaddr_in from;
+        struct sockaddr_in from = {0};
         socklen_t from_size = sizeof(from);
         if (poll(&wait, 1, (int)((until - now) / 1000 + 1)) <= 0)
             continue;

@@ -342,7 +342,7 @@ void lan_ask_boot_servers(struct lan *lan)
             asked = now;
         }
         struct pollfd wait = {.fd = fd, .events = POLLIN};
-        struct sockaddr_in from;
+        struct sockaddr_in from = {0};
         socklen_t size = sizeof(from);
         if (poll(&wait, 1, 100) <= 0)
             continue;

@@ -36,6 +36,7 @@ struct lan {
     const struct node *node;     /* whom the known probes ask as; NULL: as a stranger */
     bool known;                  /* there are known probes: a node, or the subnet takes strangers */
     bool own_runs;
+    bool no_link; /* nothing that is sent on it arrives, and nothing of it can be heard */
     struct answers *answers;
     struct boot_server boot_servers[SERVERS_MAX + 1];
     size_t boot_servers_n;

@@ -7,6 +7,39 @@
 /* IPv4 and UDP headers and TFTP's own: what a block needs besides. */
 enum { TFTP_AROUND = 20 + 8 + 4, PINGS_MAX = 32 };
 
+/* A number from a file of /sys; false when it is not there. */
+static bool sys_number(const char *interface, const char *file, uint64_t *ret_value)
+{
+    cleanup_free char *path = xasprintf("/sys/class/net/%s/%s", interface, file), *text = NULL;
+    if (file_read(path, 64, &text, NULL) < 0)
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    return parse_u64(text, 0, UINT64_MAX, ret_value) == 0;
+}
+
+/* Looked at before the network is watched, since what is heard on it depends on it. */
+void begin_links(struct doctor *d)
+{
+    for (size_t i = 0; i < d->lans_n; i++) {
+        uint64_t carrier;
+        d->lans[i].no_link = sys_number(d->lans[i].iface->name, "carrier", &carrier) && !carrier;
+    }
+}
+
+void check_links(struct doctor *d)
+{
+    for (size_t i = 0; i < d->lans_n; i++) {
+        const char *name = d->lans[i].iface->name;
+        if (!d->lans[i].no_link) {
+            finding_add(d->findings, name, RESULT_OK, "there is a link");
+            continue;
+        }
+        finding_add(d->findings, name, RESULT_PROBLEM,
+                    "there is no link: nothing is plugged in, or it is switched off");
+        finding_advise(d->findings, "look at cable and switch; of a bridge, at its ports: bridge link");
+    }
+}
+
 static bool overlap(const struct ipv4_prefix *a, const struct ipv4_prefix *b)
 {
     return prefix_contains(a, b->address) || prefix_contains(b, a->address);
@@ -56,16 +89,6 @@ void check_addresses(struct doctor *d)
         finding_advise(d->findings,
                        "give an interface an address in a subnet (ip address add), or name it: --interface");
     }
-}
-
-/* A number from a file of /sys; false when it is not there. */
-static bool sys_number(const char *interface, const char *file, uint64_t *ret_value)
-{
-    cleanup_free char *path = xasprintf("/sys/class/net/%s/%s", interface, file), *text = NULL;
-    if (file_read(path, 64, &text, NULL) < 0)
-        return false;
-    text[strcspn(text, "\n")] = '\0';
-    return parse_u64(text, 0, UINT64_MAX, ret_value) == 0;
 }
 
 /* A bridge that runs the spanning tree protocol forwards nothing from a new link for twice its delay: by

@@ -86,7 +86,7 @@ int ping_all(const char *interface, unsigned mtu, struct ping *pings, size_t n)
     uint64_t end = now_us() + WAIT_US;
     for (uint64_t now; n && !all_there(pings, n) && (now = now_us()) < end;) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
-        struct sockaddr_in from;
+        struct sockaddr_in from = {0};
         socklen_t size = sizeof(from);
         if (poll(&wait, 1, (int)((end - now) / 1000 + 1)) <= 0)
             continue;

@@ -154,6 +154,12 @@ static void judge_silent(const struct lan *lan, struct findings *findings)
 {
     cleanup_str struct str name = {0};
     known_name(lan, &name);
+    if (lan->no_link) {
+        finding_add(findings, lan->iface->name, RESULT_WARNING,
+                    "rambox serve cannot be asked without a link");
+        finding_advise(findings, "see the check of the link");
+        return;
+    }
     finding_add(findings, lan->iface->name, RESULT_PROBLEM, "rambox serve gives %s no answer",
                 str_text(&name));
     finding_advise(
@@ -252,7 +258,7 @@ static void judge_boot_server(const struct lan *lan, const struct boot_server *s
 
 void judge_boot_servers(const struct lan *lan, struct findings *findings)
 {
-    for (size_t i = 0; i < lan->boot_servers_n; i++)
+    for (size_t i = 0; !lan->no_link && i < lan->boot_servers_n; i++)
         judge_boot_server(lan, &lan->boot_servers[i], findings);
 }
 

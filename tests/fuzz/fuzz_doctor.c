@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort();                                                                                         \
     } while (0)
 
+enum { PROBES = PROBE_KNOWN + LAN_ARCHS };
 enum { AT_XID = 14 + 20 + 8 + 4, AT_MAC = 14 + 20 + 8 + 28 };
 
 static struct site *make_site(bool proxy)
@@ -40,7 +41,7 @@ static void take_record(struct lan *lan, uint8_t how, const uint8_t *data, size_
 {
     uint8_t frame[2048];
     struct answers *a = lan->answers;
-    const struct probe *probe = &a->probes[(how >> 2) % a->probes_n].probe;
+    const struct probe *probe = &a->probes[(how >> 2) % PROBES].probe;
     if (size > sizeof(frame))
         size = sizeof(frame);
     memcpy(frame, data, size);
@@ -82,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t mode = reader_u8(&r);
     struct site *site = make_site(mode & 1);
     MUST(lan_init(&lan, &iface, site, !(mode & 2), 67, 0x1000) == 0);
+    MUST(lan.answers->probes_n == PROBES);
     for (size_t i = 0; i < lan.answers->probes_n; i++)
         lan.answers->probes[i].at_us = i == 1 && mode & 4 ? 0 : 1000;
     while (r.left >= 3) {
