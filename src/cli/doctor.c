@@ -95,6 +95,19 @@ static void gather_loaders(struct gathered *g)
     VEC_PUSH(&g->loaders, NULL);
 }
 
+/* Who holds the DHCP port: rambox when it is among those that do, each for its interfaces. */
+static void gather_owner(struct gathered *g, uint16_t port)
+{
+    char owner[sizeof(g->dhcp_owner)];
+    for (size_t i = 0; port_owner_at(false, 0, port, i, owner, sizeof(owner)); i++) {
+        bool ours = str_starts(owner, "rambox ");
+        if (ours || !g->dhcp_owner[0])
+            memcpy(g->dhcp_owner, owner, sizeof(owner));
+        if (ours)
+            return;
+    }
+}
+
 static int gather(struct context *context, const char *interfaces, struct gathered *g, struct diags *diags)
 {
     CLEANUP(site_free) struct site *nothing = site_new();
@@ -102,7 +115,7 @@ static int gather(struct context *context, const char *interfaces, struct gather
     g->state_dir = find_state_dir(context);
     generation_load(g->state_dir, 0, &g->generation_errors, &g->generation);
     const struct site *site = g->generation ? g->generation->site : g->site ? g->site : nothing;
-    port_owner(false, 0, site->server.dhcp_port, g->dhcp_owner, sizeof(g->dhcp_owner));
+    gather_owner(g, site->server.dhcp_port);
     gather_loaders(g);
     return gather_ifaces(g, site, interfaces, diags);
 }

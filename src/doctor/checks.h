@@ -37,6 +37,8 @@ void check_full_packets(struct doctor *d);
 void begin_drops(struct doctor *d);
 void check_drops(struct doctor *d);
 void check_counters(struct doctor *d);
+/* The names of the metrics that check_counters looks at; NULL beyond the last. */
+const char *counted_metric(size_t i);
 
 /* doctor/transfer.c */
 void check_transfer(struct doctor *d);

@@ -132,6 +132,11 @@ static const struct {
      "the interface was down, or its queue full: ip -s link"},
 };
 
+const char *counted_metric(size_t i)
+{
+    return i < ARRAY_SIZE(counters) ? counters[i].metric : NULL;
+}
+
 void check_counters(struct doctor *d)
 {
     bool fine = true;

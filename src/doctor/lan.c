@@ -203,6 +203,8 @@ static void read_frames(struct lan *lan)
     }
 }
 
+/* Of more networks than one call of poll is told of, the others are read when one of these wakes it, or when
+ * the next probe is due. */
 static void listen_until(struct lan *lans, size_t n, uint64_t end_us)
 {
     struct pollfd fds[64];
@@ -211,13 +213,9 @@ static void listen_until(struct lan *lans, size_t n, uint64_t end_us)
     while ((now = now_us()) < end_us) {
         for (size_t i = 0; i < count; i++)
             fds[i] = (struct pollfd){.fd = lans[i].frames, .events = POLLIN};
-        if (poll(fds, count, (int)((end_us - now) / 1000 + 1)) <= 0)
-            continue;
-        for (size_t i = 0; i < count; i++)
-            if (fds[i].revents)
-                read_frames(&lans[i]);
-        if (fds[0].revents & (POLLERR | POLLHUP)) /* the interface went down: not a reason to spin */
-            usleep(10000);
+        (void)poll(fds, count, (int)((end_us - now) / 1000 + 1));
+        for (size_t i = 0; i < n; i++)
+            read_frames(&lans[i]);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "doctor/checks.h"
 #include "proto/pxe.h"
 #include "proto/udp.h"
+#include "serve/counters.h"
 
 #include <errno.h>
 
@@ -427,6 +428,34 @@ static void test_metrics(void **state)
     assert_int_equal(metrics_value("b -1\n", "b"), 0);
 }
 
+/* What is looked at is what the server counts; the two that its process adds are looked for in
+ * tests/net/doctor. */
+static void test_counters_exist(void **state)
+{
+    char buf[COUNTER_NAME_MAX];
+    size_t found_n = 0, n = 0;
+    for (const char *name; (name = counted_metric(n)); n++)
+        for (unsigned i = 0; i < COUNTER_COUNT; i++)
+            found_n += str_eq(counter_name(i, buf), name);
+    assert_int_equal(found_n, n - 2);
+}
+
+static void test_counters(void **state)
+{
+    struct doctor d = {.findings = &bed.findings, .own_runs = true};
+    check_counters(&d);
+    assert_true(found(RESULT_WARNING, "cannot be had by HTTP"));
+    findings_clear(&bed.findings);
+    d.metrics = xstrdup("rambox_store_failures_total 0\n");
+    check_counters(&d);
+    assert_int_equal(findings_count(&bed.findings, RESULT_OK), 1);
+    free(d.metrics);
+    d.metrics = xstrdup("rambox_dhcp_silent_total{reason=\"pool-empty\"} 3\n");
+    check_counters(&d);
+    assert_true(found(RESULT_PROBLEM, "3 messages found the pool empty"));
+    free(d.metrics);
+}
+
 #define FULL(name) cmocka_unit_test_setup_teardown(test_##name, setup_full, tear_down)
 
 int main(void)
@@ -448,6 +477,8 @@ int main(void)
         FULL(boot_servers),
         cmocka_unit_test_teardown(test_nobody_to_ask_as, tear_down),
         cmocka_unit_test_teardown(test_own_does_not_run, tear_down),
+        cmocka_unit_test(test_counters_exist),
+        FULL(counters),
         cmocka_unit_test(test_udp_drops),
         cmocka_unit_test(test_link_drops),
         cmocka_unit_test(test_metrics),
