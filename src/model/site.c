@@ -80,6 +80,7 @@ struct subnet subnet_new(char *name)
         .max_lease_s = 86400,
         .renew = {.thousandths = 500},
         .rebind = {.thousandths = 875},
+        .probe = true,
         .discovery_lease_s = 600,
     };
 }
