@@ -18,7 +18,6 @@
 #define OFFER_HOLD_S 60 /* D5: how long an offered address is kept for its client */
 #define QUARANTINE_S                                                                                         \
     600 /* D8: a declined address; short, so that a flood of DECLINEs does not eat the pool */
-#define PXE_PORT 4011
 
 struct dhcp_server {
     struct dhcp_server_config config;
