@@ -17,6 +17,7 @@
     X(image_diff)            \
     X(image_list)            \
     X(image_show)            \
+    X(import)                \
     X(init)                  \
     X(kernel_build)          \
     X(kernel_config)         \

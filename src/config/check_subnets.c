@@ -37,6 +37,12 @@ static void check_pool(struct check *c, const struct subnet *subnet, size_t inde
         FAIL(c, &pos, "the pool %s-%s holds the router; it would be given to a node", first, last);
     else if (pool->last - pool->first >= POOL_MAX)
         FAIL(c, &pos, "the pool %s-%s has more than %d addresses", first, last, POOL_MAX);
+    VEC_EACH(relay, &subnet->relays) {
+        char text[IPV4_TEXT_MAX];
+        if (*relay >= pool->first && *relay <= pool->last)
+            FAIL(c, &pos, "the pool %s-%s holds the relay %s; it would be given to a node", first, last,
+                 ipv4_format(*relay, text));
+    }
     check_ref(c, REF_CLASS, pool->class, &pos, "class");
     /* Pools of other subnets are apart from these, since prefixes are. */
     for (size_t i = 0; i < index; i++) {

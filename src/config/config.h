@@ -1,14 +1,14 @@
 /* The configuration folder (`/etc/rambox`) to a checked site, and small edits of it.
  *
- *     rambox.yaml        server, subnets, profiles
+ *     rambox.yaml        server, DHCP options of everybody, client classes, subnets, profiles
  *     nodes.d/NAME.yaml  one node each (a file may hold several YAML documents)
  *     images/NAME.yaml   image definitions;  kernels/NAME.yaml kernel definitions;  kernels/NAME.config
  * fragments
  *
  * Definitions that come with rambox (share/images, share/kernels) are there too, unless the user has one of
  * that name. Everything is parsed and checked before anything is used: unknown keys (with the nearest right
- * one), values, names that refer to nothing, duplicates, pools outside their subnet, overlapping subnets and
- * pools.
+ * one), values, DHCP options, names that refer to nothing, duplicates, pools outside their subnet,
+ * overlapping subnets and pools.
  */
 #pragma once
 
@@ -42,8 +42,11 @@ int config_init(const char *dir, const char *share_dir, struct diags *diags);
 
 /* Adds the nodes, each as nodes.d/NAME.yaml, after checking that the whole site stays valid with them. All or
  * nothing: when one cannot be added, nothing is written (-EEXIST: such a file is there; -errno with `diags`).
- */
+ * What is wrong with a node is said at its `pos`. */
 int config_add_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
+                     struct diags *diags);
+/* Checks the same, and writes nothing. */
+int config_try_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
                      struct diags *diags);
 /* Removes the files of these nodes (names, ends with NULL). All or nothing: -ENOENT: no such node; -EBUSY:
  * its file holds other nodes too, and which. Works also when other files are wrong. */

@@ -1,11 +1,17 @@
 /* The committer: the one thread that writes to the store.
  *
- * Any thread hands it batches of operations; it takes all that wait, makes them one transaction (group
- * commit), and only when that is on stable storage the batches' `done` functions are called, in the thread of
- * the loop. So an ACK leaves after its lease is durable (D20), and a thousand of them wait for one sync.
+ * Any thread hands it batches of operations; it makes those that wait one transaction (group commit), and
+ * only when that is on stable storage the batches' `done` functions are called, in the thread of the loop. So
+ * an ACK leaves after its lease is durable (D20), and a thousand of them wait for one sync.
+ *
+ * There are two queues. In the first are batches that somebody waits for; they go first. In the second is
+ * what nobody waits for: boots and their timelines, reports, candidates. While leases keep coming, of that a
+ * small slice goes along now and then, so it is never held up for ever and never holds an ACK up for longer
+ * than a slice takes.
  *
  * Submitting takes no lock and never waits: batches are pushed onto a list by compare-and-swap, and the
- * thread is woken by a semaphore.
+ * thread is woken when the list was empty. While they wait, operations take as many bytes as they have to
+ * say.
  */
 #pragma once
 
@@ -28,12 +34,23 @@ enum { COMMITTER_MAX_WAITING = 65536 };
 int committer_submit(struct committer *c, const struct store_op *ops, size_t n,
                      void (*done)(void *user, int r), void *user);
 
+/* The same for what nobody waits for. At most COMMITTER_MAX_LATER batches wait; what is more, or for which
+ * memory is gone, is dropped and counted. From any thread. */
+enum { COMMITTER_MAX_LATER = 65536 };
+void committer_submit_later(struct committer *c, const struct store_op *ops, size_t n);
+
 /* Called in the loop each time a commit failed (F3), and with 0 at the first one that works again. */
 void committer_on_failure(struct committer *c, void (*failed)(void *user, int r), void *user);
+
+/* Called in the loop when all `done` functions of what became durable together were called: what they have to
+ * send can leave together. */
+void committer_on_round(struct committer *c, void (*round)(void *user), void *user);
 
 /* Numbers for /metrics. */
 struct committer_stats {
     uint64_t commits, operations, failures;
+    uint64_t dropped; /* batches of committer_submit_later */
+    unsigned waiting, later;
 };
 struct committer_stats committer_stats(const struct committer *c);
 

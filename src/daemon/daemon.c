@@ -38,6 +38,7 @@ struct daemon {
     struct boot_table *boots;
     struct events events;
     struct dhcp_server *dhcp_server;
+    struct probe_service *probes;
     struct files *files;
     int artifacts_fd, loader_fds[LOADERS_MAX];
     size_t loader_fds_n;
@@ -182,12 +183,15 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
     (void)events;
     while (recv(d->netlink_fd, buffer, sizeof(buffer), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
         errno = 0;
-    uv_timer_start(&d->rebind_timer, on_rebind, SETTLE_MS, 0);
+    /* Not put off by each of them: where interfaces come and go all the time it would never happen. */
+    if (!uv_is_active((uv_handle_t *)&d->rebind_timer) || uv_timer_get_due_in(&d->rebind_timer) > SETTLE_MS)
+        uv_timer_start(&d->rebind_timer, on_rebind, SETTLE_MS, 0);
 }
 
 static int watch_interfaces(struct daemon *d, struct diags *diags)
 {
-    struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
+    struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
+                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE};
     d->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (d->netlink_fd < 0 || bind(d->netlink_fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
         return diag_errno(diags, -errno, "cannot watch the network interfaces");
@@ -408,6 +412,8 @@ static void write_metrics(void *user, void (*write)(void *to, const char *name, 
 {
     struct daemon *d = user;
     struct committer_stats stats = committer_stats(d->committer);
+    struct dhcp_service_stats dhcp = dhcp_service_stats(d->bindings.services.dhcp);
+    struct probe_stats probes = probe_service_stats(d->probes);
     struct dhcp_figures leases;
     dhcp_server_figures(d->dhcp_server, &leases);
     write(to, "rambox_generation", generation_number(d));
@@ -417,11 +423,19 @@ static void write_metrics(void *user, void (*write)(void *to, const char *name, 
     write(to, "rambox_leases{state=\"declined\"}", leases.declined);
     write(to, "rambox_boots_held", boot_table_count(d->boots));
     write(to, "rambox_tftp_transfers", tftp_service_transfers(d->bindings.services.tftp));
-    write(to, "rambox_dhcp_unsent_total", dhcp_service_unsent(d->bindings.services.dhcp));
+    write(to, "rambox_dhcp_unsent_total", dhcp.unsent);
+    write(to, "rambox_dhcp_dropped_by_kernel_total", dhcp.dropped);
+    write(to, "rambox_dhcp_batches_total", dhcp.batches);
+    write(to, "rambox_probes_total", probes.sent);
+    write(to, "rambox_probes_in_use_total", probes.used);
+    write(to, "rambox_probes_shed_total", probes.shed);
     write(to, "rambox_router_advertisements_total", ndp_service_answers());
     write(to, "rambox_store_commits_total", stats.commits);
     write(to, "rambox_store_operations_total", stats.operations);
     write(to, "rambox_store_failures_total", stats.failures);
+    write(to, "rambox_store_dropped_total", stats.dropped);
+    write(to, "rambox_store_waiting", stats.waiting);
+    write(to, "rambox_store_waiting_later", stats.later);
 }
 
 /* Start. */
@@ -466,14 +480,23 @@ static int start_services(struct daemon *d, struct diags *diags)
     s->link_fd = socket_open_link(diags);
     if (s->link_fd < 0)
         return s->link_fd;
-    s->dhcp = dhcp_service_new(&d->loop, d->dhcp_server, &d->generations, d->committer, s->link_fd);
+    int r = probe_service_new(&d->loop, random_bits(NULL), diags, &d->probes);
+    if (r < 0)
+        return r;
+    s->dhcp = dhcp_service_new(&(struct dhcp_service_config){.loop = &d->loop,
+                                                             .server = d->dhcp_server,
+                                                             .generations = &d->generations,
+                                                             .committer = d->committer,
+                                                             .probes = d->probes,
+                                                             .sink = &d->events.sink,
+                                                             .link_fd = s->link_fd});
     d->http_server = (struct http_server){.boots = d->boots,
                                           .sink = &d->events.sink,
                                           .counters = &d->counters,
                                           .ready = is_ready,
                                           .metrics = write_metrics,
                                           .user = d};
-    int r = s->dhcp ? http_service_new(&d->loop, &d->http_server, &s->http) : -ENOMEM;
+    r = s->dhcp ? http_service_new(&d->loop, &d->http_server, &s->http) : -ENOMEM;
     if (r == 0)
         r = tftp_service_new(&tftp, d->files, &d->events.sink, &d->counters, random_bits(NULL), &s->tftp);
     return r < 0 ? diag_errno(diags, r, "cannot start the services") : 0;
@@ -595,6 +618,7 @@ static void stop(struct daemon *d)
     tftp_service_free(TAKE_PTR(s->tftp));
     d->events.committer = NULL; /* the last replies below have no timeline any more */
     committer_free(d->committer);
+    probe_service_free(d->probes);
     bindings_clear(&d->bindings);
     http_service_free(s->http);
     dhcp_service_free(s->dhcp);
@@ -620,6 +644,7 @@ static void stop(struct daemon *d)
     free(d->last_warning);
     free(d->last_error);
     free(d);
+    log_stop();
 }
 
 int daemon_run(const struct daemon_options *options, struct diags *diags)
@@ -642,6 +667,7 @@ int daemon_run(const struct daemon_options *options, struct diags *diags)
         uv_signal_init(&d->loop, &d->signals[i]);
     r = start(d, diags);
     if (r == 0) {
+        (void)log_start(); /* without it lines are written at once */
         start_handles(d);
         r = start_watch(d);
     }

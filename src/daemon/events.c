@@ -1,6 +1,7 @@
 /* See daemon/events.h. */
 #include "daemon/events.h"
 #include "base/log.h"
+#include "base/mix.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -73,7 +74,8 @@ static bool may_say(struct events *events, const struct event *e, unsigned *ret_
     return say;
 }
 
-static void log_ignored(struct events *events, const struct event *e)
+/* A line that anybody on the network can cause as often as they like. */
+static void log_limited(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX], more[64] = "";
     unsigned same = 0, others = 0;
@@ -88,22 +90,102 @@ static void log_ignored(struct events *events, const struct event *e)
                  e->detail ? e->detail : "", more);
     else if (e->kind == EVENT_DHCP_ALERT)
         log_warning("dhcp: %s: %s%s", who(e, buf), e->detail ? e->detail : "", more);
+    else if (e->kind == EVENT_DHCP_OUT)
+        log_info("dhcp: %s: %s%s", who(e, buf), e->detail ? e->detail : "", more);
     else
         log_info("dhcp: %s: ignored: %s%s", who(e, buf), e->detail ? e->detail : "", more);
+}
+
+/* How long a machine took to its address. */
+
+static struct event_discover *discovers_of(struct events *events, const struct mac *mac, uint64_t *ret_key)
+{
+    uint64_t key = 0;
+    memcpy(&key, mac->b, sizeof(mac->b));
+    *ret_key = key;
+    return events->discovers[mix64(key) % EVENTS_DISCOVERS];
+}
+
+/* The first of an attempt counts; one that led to nothing is forgotten after a while. */
+static void remember_discover(struct events *events, const struct event *e)
+{
+    uint64_t key;
+    struct event_discover *d = discovers_of(events, &e->mac, &key);
+    struct event_discover *place = d[0].mac == key ? &d[0] : d[1].mac == key ? &d[1] : NULL;
+    if (!place)
+        place = d[0].at_us <= d[1].at_us ? &d[0] : &d[1];
+    else if (e->at.mono_us - place->at_us < EVENTS_REPEAT_S * 1000000ull)
+        return;
+    *place = (struct event_discover){key, e->at.mono_us};
+}
+
+/* Microseconds since then; -1: not known. It counts once: later ACKs are renewals. */
+static int64_t take_discover(struct events *events, const struct event *e)
+{
+    uint64_t key;
+    struct event_discover *d = discovers_of(events, &e->mac, &key);
+    for (size_t i = 0; i < 2; i++)
+        if (d[i].mac == key && d[i].at_us <= e->at.mono_us) {
+            int64_t took = (int64_t)(e->at.mono_us - d[i].at_us);
+            d[i] = (struct event_discover){0};
+            return took;
+        }
+    return -1;
 }
 
 static void log_dhcp_in(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX];
-    (void)events;
+    if (str_eq(e->detail, "DISCOVER"))
+        remember_discover(events, e);
     log_debug("dhcp: %s: %s", who(e, buf), e->detail);
+}
+
+/* `1d`, `90min`: the largest unit that says it without a fraction. */
+#define SPAN_MAX 24
+static const char *span(uint32_t seconds, char buf[static SPAN_MAX])
+{
+    static const struct {
+        uint32_t seconds;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    size_t i = 0;
+    if (seconds == UINT32_MAX)
+        return "ever";
+    while (seconds % units[i].seconds)
+        i++;
+    snprintf(buf, SPAN_MAX, "%u%s", seconds / units[i].seconds, units[i].name);
+    return buf;
+}
+
+static void log_ack(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX], ip[IPV4_TEXT_MAX], lease[SPAN_MAX], after[48] = "";
+    const char *interface = e->interface && e->interface[0] ? e->interface : "?";
+    int64_t took = e->lease_s ? take_discover(events, e) : -1;
+    if (took >= 0)
+        snprintf(after, sizeof(after), ", %.*f ms after its DISCOVER", took < 10000, (double)took / 1000);
+    if (e->ip && e->lease_s)
+        log_info("dhcp: %s: %s for %s on %s%s", who(e, buf), ipv4_format(e->ip, ip), span(e->lease_s, lease),
+                 interface, after);
+    else if (e->ip)
+        log_info("dhcp: %s: told the settings for %s on %s", who(e, buf), ipv4_format(e->ip, ip), interface);
+    else
+        log_info("dhcp: %s: told what to boot on %s", who(e, buf), interface);
 }
 
 static void log_dhcp_out(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX], ip[IPV4_TEXT_MAX];
-    (void)events;
-    log_info("dhcp: %s: %s %s", who(e, buf), e->detail, e->ip ? ipv4_format(e->ip, ip) : "");
+    if (str_eq(e->detail, "ACK"))
+        log_ack(events, e);
+    else if (e->detail && str_starts(e->detail, "NAK"))
+        log_limited(events, e);
+    else if (str_eq(e->detail, "OFFER"))
+        log_debug("dhcp: %s: OFFER %s", who(e, buf), ipv4_format(e->ip, ip));
+    else
+        log_info("dhcp: %s: %s by BOOTP on %s", who(e, buf), ipv4_format(e->ip, ip),
+                 e->interface ? e->interface : "?");
 }
 
 static void log_tftp_end(struct events *events, const struct event *e)
@@ -148,8 +230,7 @@ static void log_nothing(struct events *events, const struct event *e)
 
 static void store_one(struct events *events, const struct store_op *op)
 {
-    /* What cannot wait is lost: the committer tells of failures (F3), and a timeline is no lease. */
-    (void)committer_submit(events->committer, op, 1, NULL, NULL);
+    committer_submit_later(events->committer, op, 1); /* a timeline is no lease: nobody waits for it */
 }
 
 static void store_line(struct events *events, const struct event *e, const char *what, size_t n,
@@ -207,9 +288,9 @@ static const struct {
     void (*store)(struct events *events, const struct event *e); /* only events that belong to a boot */
 } handlers[] = {
     [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},     [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
-    [EVENT_DHCP_IGNORED] = {log_ignored, NULL},      [EVENT_DHCP_ALERT] = {log_ignored, NULL},
+    [EVENT_DHCP_IGNORED] = {log_limited, NULL},      [EVENT_DHCP_ALERT] = {log_limited, NULL},
     [EVENT_TFTP_START] = {log_nothing, NULL},        [EVENT_TFTP_PROGRESS] = {log_nothing, NULL},
-    [EVENT_TFTP_END] = {log_tftp_end, store_file},   [EVENT_TFTP_REFUSED] = {log_ignored, NULL},
+    [EVENT_TFTP_END] = {log_tftp_end, store_file},   [EVENT_TFTP_REFUSED] = {log_limited, NULL},
     [EVENT_TFTP_ABORTED] = {log_tftp_aborted, NULL}, [EVENT_BOOT] = {log_boot, store_boot},
     [EVENT_STAGE] = {log_stage, store_stage},        [EVENT_FACTS] = {log_nothing, store_facts},
 };

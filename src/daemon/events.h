@@ -1,10 +1,11 @@
 /* The server's event sink: fans each event out to the boot table, the log, the store (a boot's timeline and
  * the node's last facts) and the event stream. Any thread may emit; nothing here waits.
  *
- * The log has one line an exchange: what was given to whom, what was fetched and how fast, what a node
- * reported. What was ignored or refused is said with the reason and what to do, at most once a minute for one
- * machine and reason, and at most EVENTS_BURST such lines in EVENTS_BURST_S seconds whoever they are about
- * (random addresses must not fill the disk); how many were left out is said. */
+ * The log has one line an exchange: what was given to whom and how long after its first DISCOVER, what was
+ * fetched and how fast, what a node reported. What was ignored or refused is said with the reason and what to
+ * do, at most once a minute for one machine and reason, and at most EVENTS_BURST such lines in EVENTS_BURST_S
+ * seconds whoever they are about (random addresses must not fill the disk); how many were left out is said.
+ */
 #pragma once
 
 #include "daemon/committer.h"
@@ -14,11 +15,18 @@
 #include <pthread.h>
 
 enum { EVENTS_REMEMBERED = 1024, EVENTS_REPEAT_S = 60, EVENTS_BURST = 50, EVENTS_BURST_S = 10 };
+/* First DISCOVERs that are remembered: two places for each of so many hashes of a hardware address. */
+enum { EVENTS_DISCOVERS = 16384 };
 
 /* When a line of one machine and reason was last written. */
 struct event_memory {
     uint64_t key, until_us;
     unsigned left_out;
+};
+
+/* When a machine that has no address yet sent its first DISCOVER. */
+struct event_discover {
+    uint64_t mac, at_us; /* mac 0: the place is free */
 };
 
 struct events {
@@ -30,6 +38,7 @@ struct events {
     struct event_memory memory[EVENTS_REMEMBERED];
     uint64_t burst_end_us;
     unsigned burst, burst_left_out;
+    struct event_discover discovers[EVENTS_DISCOVERS][2]; /* of the one thread that serves DHCP */
 };
 
 /* Then set `boots`, `committer` and `stream`, before the first event. */

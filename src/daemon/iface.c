@@ -46,11 +46,24 @@ static void read_address(struct iface *iface, const struct ifaddrs *a)
     added->prefix = (struct ipv4_prefix){added->address & bits, (uint8_t)__builtin_popcount(bits)};
 }
 
+/* The kernel chooses the source address when a socket is connected; nothing is sent. */
+static ipv4_t source_to(ipv4_t destination)
+{
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_port = htons(67), .sin_addr.s_addr = htonl(destination)};
+    socklen_t size = sizeof(sa);
+    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&sa, &size) < 0)
+        return 0;
+    return ntohl(sa.sin_addr.s_addr);
+}
+
 int ifaces_read(struct ifaces *ret_ifaces)
 {
     CLEANUP(freeifaddrs) struct ifaddrs *list = NULL;
     cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifaces ifaces = {0};
+    struct ifaces ifaces = {.source_to = source_to};
     if (fd < 0 || getifaddrs(&list) < 0)
         return -errno;
     for (const struct ifaddrs *a = list; a; a = a->ifa_next) {
@@ -95,6 +108,20 @@ static bool named_by_subnet(const struct iface *iface, const struct site *site)
         if (str_eq(subnet->interface, iface->name))
             return true;
     return false;
+}
+
+/* Its address from which a subnet's relay agents are reached; NULL when none is by it. */
+static const struct iface_address *address_towards_relays(const struct ifaces *ifaces,
+                                                          const struct iface *iface, const struct site *site)
+{
+    VEC_EACH(subnet, &site->subnets)
+        VEC_EACH(relay, &subnet->relays) {
+            ipv4_t source = ifaces->source_to ? ifaces->source_to(*relay) : 0;
+            VEC_EACH(address, &iface->addresses)
+                if (source && address->address == source)
+                    return address;
+        }
+    return NULL;
 }
 
 static void serve_on(const struct iface *iface, const struct iface_address *address,
@@ -144,7 +171,7 @@ static void say_nothing_to_serve(const struct ifaces *ifaces, const struct site 
         diags, NULL,
         "no interface has an address in a subnet, so nothing is served yet: the interfaces have %s; the "
         "subnets are %s; give an interface an address (ip address add), or correct the subnet in "
-        "rambox.yaml",
+        "rambox.yaml; for one that is reached through a relay agent, name the relay's address (relays:)",
         here.len ? here.s : "no addresses", wanted.len ? wanted.s : "none");
 }
 
@@ -162,6 +189,8 @@ void ifaces_choose(const struct ifaces *ifaces, const struct site *site, const c
     VEC_PUSH(&wanted, NULL);
     VEC_EACH(iface, &ifaces->list) {
         const struct iface_address *address = address_in_subnet(iface, site);
+        if (!address)
+            address = address_towards_relays(ifaces, iface, site);
         bool take = chosen ? is_one_of(iface->name, wanted.items) : address || named_by_subnet(iface, site);
         if (take && iface->up && iface->addresses.n)
             serve_on(iface, address ? address : &iface->addresses.items[0], &served);

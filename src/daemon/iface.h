@@ -23,6 +23,8 @@ struct iface {
 
 struct ifaces {
     VEC(struct iface) list;
+    ipv4_t (*source_to)(ipv4_t destination); /* our address that packets to `destination` leave from; 0: there
+                                                is no way to it */
 };
 void ifaces_clear(struct ifaces *ifaces);
 static inline void ifaces_cleanup(struct ifaces *ifaces)
@@ -39,7 +41,8 @@ struct served_iface {
     int index;
     unsigned mtu;
     struct mac mac;
-    ipv4_t address; /* ours on it: the first that lies in a subnet, else its first */
+    ipv4_t address; /* ours on it: the first that lies in a subnet, else the one towards a relay, else its
+                       first */
     struct ipv4_prefix prefix;
 };
 struct served_ifaces {
@@ -47,7 +50,9 @@ struct served_ifaces {
 };
 
 /* Chooses: those named by `names` (of the command line, NULL-terminated, may be NULL), else by the server's
- * settings, else those a subnet names or with an address in a subnet. They must be up and have an address.
+ * settings, else those a subnet names, those with an address in a subnet, and those by which the relay agents
+ * of a subnet (`relays:`) are reached: such a subnet needs no interface of its own, its relay talks to our
+ * address on any that is served. They must be up and have an address.
  * What was named and is not there, and that nothing at all is left to serve on, is said in `diags` as a
  * warning: interfaces come and go, and the server waits for them. */
 void ifaces_choose(const struct ifaces *ifaces, const struct site *site, const char *const *names,

@@ -1,18 +1,21 @@
 /* See daemon/sockets.h. */
 #include "daemon/sockets.h"
+#include "base/str.h"
 #include "daemon/port_owner.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/icmp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* A storm of nodes must fit into the kernel's queue while a batch is worked on. */
-enum { RECEIVE_BUFFER = 8 << 20, SEND_BUFFER = 4 << 20, HTTP_BACKLOG = 1024 };
+/* A storm of nodes must fit into the kernel's queue while a batch is worked on: DHCP's holds the first
+ * messages of 25,000 machines. It is memory only while they wait in it. */
+enum { DHCP_BUFFER = 32 << 20, RECEIVE_BUFFER = 8 << 20, SEND_BUFFER = 4 << 20, HTTP_BACKLOG = 1024 };
 
 static struct sockaddr_in address_of(ipv4_t address, uint16_t port)
 {
@@ -27,13 +30,13 @@ static void set_buffer(int fd, int forced, int plain, int size)
         (void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
-static void set_buffers(int fd)
+static void set_buffers(int fd, int receive)
 {
-    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER);
+    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receive);
     set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
 }
 
-/* Says why the port could not be had. `key` is its name in rambox.yaml. */
+/* Says why the port could not be had. `key` is its name in rambox.yaml; NULL: it cannot be another. */
 static int refuse_bind(int r, const char *what, const char *key, ipv4_t address, uint16_t port, bool tcp,
                        struct diags *diags)
 {
@@ -41,10 +44,11 @@ static int refuse_bind(int r, const char *what, const char *key, ipv4_t address,
     const char *where = address ? ipv4_format(address, text) : "all addresses";
     if (r == -EADDRINUSE) {
         port_owner(tcp, address, port, owner, sizeof(owner));
-        diag_error(diags, NULL,
-                   "%s port %u (%s) on %s is in use by %s: stop that program, or give rambox another port "
-                   "(server: %s in rambox.yaml)",
-                   tcp ? "TCP" : "UDP", port, what, where, owner[0] ? owner : "another program", key);
+        cleanup_free char *other =
+            key ? xasprintf(", or give rambox another port (server: %s in rambox.yaml)", key) : NULL;
+        diag_error(diags, NULL, "%s port %u (%s) on %s is in use by %s: stop that program%s",
+                   tcp ? "TCP" : "UDP", port, what, where, owner[0] ? owner : "another program",
+                   other ? other : "");
     } else if (r == -EACCES || r == -EPERM) {
         diag_error(
             diags, NULL,
@@ -58,9 +62,11 @@ static int refuse_bind(int r, const char *what, const char *key, ipv4_t address,
     return r;
 }
 
-int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags)
+int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue)
 {
     const int on = 1;
+    int queue = 0;
+    socklen_t size = sizeof(queue);
     struct sockaddr_in any = address_of(0, port);
     cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -69,9 +75,13 @@ int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct dia
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface->name, (socklen_t)strlen(iface->name)) < 0)
         return diag_errno(diags, -errno, "cannot use interface %s for DHCP", iface->name);
-    set_buffers(fd);
+    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+    set_buffers(fd, DHCP_BUFFER);
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, &size);
     if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
-        return refuse_bind(-errno, "DHCP", "dhcp_port", 0, port, false, diags);
+        return refuse_bind(-errno, "DHCP", port == DHCP_PXE_PORT ? NULL : "dhcp_port", 0, port, false, diags);
+    *ret_queue = queue;
     return TAKE_FD(fd);
 }
 
@@ -81,7 +91,7 @@ int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags)
     cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return diag_errno(diags, -errno, "cannot open a TFTP socket");
-    set_buffers(fd);
+    set_buffers(fd, RECEIVE_BUFFER);
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
         return refuse_bind(-errno, "TFTP", "tftp: port", address, port, false, diags);
     return TAKE_FD(fd);
@@ -100,20 +110,23 @@ int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags)
     return TAKE_FD(fd);
 }
 
+/* `what` and what it is for. */
+static int refuse_raw(int r, const char *what, struct diags *diags)
+{
+    if (r == -EPERM || r == -EACCES)
+        diag_error(diags, NULL, "no permission for a %s: run `rambox serve` as root, or give it CAP_NET_RAW",
+                   what);
+    else
+        diag_errno(diags, r, "cannot open a %s", what);
+    return r;
+}
+
 static int packet_socket(uint16_t protocol, struct diags *diags)
 {
     int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(protocol));
-    if (fd >= 0)
-        return fd;
-    int r = -errno;
-    if (r == -EPERM || r == -EACCES)
-        diag_error(
-            diags, NULL,
-            "no permission for a packet socket, which answers machines that have no address yet: run `rambox "
-            "serve` as root, or give it CAP_NET_RAW");
-    else
-        diag_errno(diags, r, "cannot open a packet socket");
-    return r;
+    return fd < 0
+               ? refuse_raw(-errno, "packet socket, which answers machines that have no address yet", diags)
+               : fd;
 }
 
 int socket_open_link(struct diags *diags)
@@ -147,5 +160,36 @@ int socket_open_solicitations(const struct served_iface *iface, struct diags *di
         bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
         setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all_routers, sizeof(all_routers)) < 0)
         return diag_errno(diags, -errno, "cannot hear router solicitations on %s", iface->name);
+    return TAKE_FD(fd);
+}
+
+int socket_open_arp(struct diags *diags)
+{
+    /* Operation 2: an answer. Requests, of which there are many, never wake us. */
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0x40000),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    static const struct sock_fprog filter = {.len = ARRAY_SIZE(code), .filter = code};
+    struct sockaddr_ll sa = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP)};
+    cleanup_close int fd = packet_socket(0, diags);
+    if (fd < 0)
+        return fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
+        bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+        return diag_errno(diags, -errno, "cannot hear answers to ARP probes");
+    return TAKE_FD(fd);
+}
+
+int socket_open_echo(struct diags *diags)
+{
+    const struct icmp_filter answers = {.data = ~(1u << ICMP_ECHOREPLY)};
+    cleanup_close int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMP);
+    if (fd < 0)
+        return refuse_raw(-errno, "raw socket, which asks whether an address is in use", diags);
+    if (setsockopt(fd, SOL_RAW, ICMP_FILTER, &answers, sizeof(answers)) < 0)
+        return diag_errno(diags, -errno, "cannot hear answers to echo requests");
     return TAKE_FD(fd);
 }

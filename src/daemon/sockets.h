@@ -5,9 +5,12 @@
 #include "base/diag.h"
 #include "daemon/iface.h"
 
-/* UDP, any address, on this interface alone; broadcast allowed, and each packet says its destination
- * (IP_PKTINFO). A descriptor or -errno. */
-int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags);
+/* UDP, any address, on this interface alone; broadcast allowed. Each packet says its destination
+ * (IP_PKTINFO), when the kernel took it in (SO_TIMESTAMPNS) and how many it had to drop before
+ * (SO_RXQ_OVFL). *ret_queue: bytes of the kernel's memory that may wait in it; a message takes
+ * DHCP_MESSAGE_MEMORY or less. A descriptor or -errno. */
+enum { DHCP_PXE_PORT = 4011, DHCP_MESSAGE_MEMORY = 2304 };
+int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue);
 /* UDP on this one address. */
 int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags);
 /* A listening TCP socket on this one address. */
@@ -16,3 +19,7 @@ int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags);
 int socket_open_link(struct diags *diags);
 /* A packet socket that hears the router solicitations on this interface (also where IPv6 is turned off). */
 int socket_open_solicitations(const struct served_iface *iface, struct diags *diags);
+/* A packet socket that sends ARP probes and hears the answers, on all interfaces. */
+int socket_open_arp(struct diags *diags);
+/* A raw socket that sends ICMP echo requests and hears the answers. */
+int socket_open_echo(struct diags *diags);

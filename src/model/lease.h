@@ -24,4 +24,24 @@ struct lease {
     int64_t start;     /* Unix time, seconds, of the last ACK */
     int64_t expires;   /* Unix time, seconds */
     char hostname[64]; /* option 12 as far as it is a host label, else empty */
+    int64_t since; /* Unix time, seconds, since when it is in this state for this client without a gap; the
+                      store keeps it, and does not look at it in what it is given */
+};
+
+/* How a lease ended. */
+enum lease_end {
+    LEASE_END_EXPIRED = 1,
+    LEASE_END_RELEASED = 2,   /* by its client, or by a person */
+    LEASE_END_DECLINED = 3,   /* its client found the address in use */
+    LEASE_END_REPLACED = 4,   /* another client got the address before that */
+    LEASE_END_QUARANTINE = 5, /* it was no lease: the address was quarantined */
+};
+
+/* A lease that has ended: who had an address, and when. */
+struct lease_past {
+    ipv4_t ip;
+    struct mac mac;
+    char hostname[64];
+    int64_t since, until; /* Unix time, seconds */
+    enum lease_end end;
 };

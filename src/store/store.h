@@ -4,17 +4,24 @@
  * (group commit). Nobody waits on anything else here. A store is used by one thread at a time.
  *
  * What anybody on the network can add to is limited: of boots the last STORE_BOOTS_MAX or a little more are
- * kept, with their events and reports; of a boot's events the first STORE_EVENTS_MAX.
+ * kept, with their events and reports; of a boot's events the first STORE_EVENTS_MAX; of candidates those
+ * seen last; of past leases the last STORE_PAST_MAX.
  */
 #pragma once
 
 #include "base/diag.h"
 #include "model/boot.h"
+#include "model/candidate.h"
 #include "model/lease.h"
 
 #include <stddef.h>
 
-enum { STORE_BOOTS_MAX = 100000, STORE_EVENTS_MAX = 500 };
+enum {
+    STORE_BOOTS_MAX = 100000,
+    STORE_EVENTS_MAX = 500,
+    STORE_CANDIDATES_MAX = 10000,
+    STORE_PAST_MAX = 200000,
+};
 
 struct store;
 
@@ -22,15 +29,22 @@ struct store;
  * damaged file is refused with what to do (a copy `FILE.damaged-N` of each damaged state is kept). 0 or
  * -errno with `diags`. */
 int store_open(const char *path, struct diags *diags, struct store **ret_store);
+/* Opens it to read only, beside a server that writes: nothing is created, migrated or checked, and nobody
+ * waits. Whoever walks it must not dawdle: while a walk is open, the log that the server writes cannot be
+ * begun anew. 0; -ENOENT when there is no store yet; -errno with `diags`: also -EPROTONOSUPPORT for one of
+ * another version. store_commit on it is -EROFS. */
+int store_open_reader(const char *path, struct diags *diags, struct store **ret_store);
 void store_close(struct store *store);
 DEFINE_CLEANUP(struct store *, store_close);
 
 enum store_op_kind {
-    STORE_LEASE_PUT,    /* inserts or replaces by address */
-    STORE_LEASE_DELETE, /* by address */
+    STORE_LEASE_PUT,    /* inserts or replaces by address; what it ends goes to the past leases */
+    STORE_LEASE_DELETE, /* by address; the same */
     STORE_BOOT_BEGIN,
-    STORE_BOOT_EVENT, /* without effect when the boot has STORE_EVENTS_MAX of them */
-    STORE_REPORT,     /* the last report of a node, as its JSON text */
+    STORE_BOOT_EVENT,       /* without effect when the boot has STORE_EVENTS_MAX of them */
+    STORE_REPORT,           /* the last report of a node, as its JSON text */
+    STORE_CANDIDATE_PUT,    /* inserts or replaces by MAC; first_us stays, last_us never goes back */
+    STORE_CANDIDATE_DELETE, /* by candidate.mac */
 };
 
 struct store_op {
@@ -39,6 +53,7 @@ struct store_op {
         struct lease lease;
         struct boot boot;
         struct boot_event event;
+        struct candidate candidate;
         struct {
             uint64_t boot;
             int64_t at_us;
@@ -52,8 +67,16 @@ void store_op_clear(struct store_op *op);
  * nothing was done: -ENOSPC, -EIO, ... */
 int store_commit(struct store *store, const struct store_op *ops, size_t n);
 
-/* Calls `each` for every lease; a negative result of it ends the walk and is returned. */
+/* Calls `each` for every lease, by address; a negative result of it ends the walk and is returned (as in all
+ * of these). */
 int store_each_lease(struct store *store, int (*each)(void *user, const struct lease *lease), void *user);
+/* The last `limit` leases and quarantines that have ended, newest first; ip 0: of all addresses; mac NULL: of
+ * all machines. */
+int store_each_lease_past(struct store *store, ipv4_t ip, const struct mac *mac, unsigned limit,
+                          int (*each)(void *user, const struct lease_past *past), void *user);
+/* The candidates in the order in which they were first seen. */
+int store_each_candidate(struct store *store, int (*each)(void *user, const struct candidate *candidate),
+                         void *user);
 /* The last `limit` boots, newest first; node NULL: of all. */
 int store_each_boot(struct store *store, const char *node, unsigned limit,
                     int (*each)(void *user, const struct boot *boot), void *user);

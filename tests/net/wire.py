@@ -4,6 +4,9 @@
   swarm COUNT FILE          COUNT made-up machines take leases (DISCOVER, REQUEST); writes `MAC IP` for every ACK to FILE,
                             at once; ends when all have one or the server is silent for 3 s
   offered MAC               the address the server offers to that machine
+  relayed MAC GIADDR        the same by way of a relay agent, whose address GIADDR is one of this namespace
+  boot-server MAC CIADDR    asks port 4011 of the server for a boot file, as firmware with the address CIADDR does; prints
+                            the port that answers and the boot file
   malformed-dhcp            a volley of broken messages to the server
   malformed-tftp SERVER     the same for TFTP
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
@@ -20,7 +23,7 @@ import struct
 import sys
 import time
 
-SERVER = "192.168.7.1"
+SERVER = os.environ.get("SERVER", "192.168.7.1")
 
 
 # DHCP
@@ -93,6 +96,31 @@ def offered(mac):
                 print(socket.inet_ntoa(message[16:20]))
                 return
     sys.exit(1)
+
+
+def relayed(mac, giaddr):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((giaddr, 67))
+    s.settimeout(2)
+    for xid in range(1, 6):
+        message = dhcp(1, mac_bytes(mac), xid)
+        s.sendto(message[:24] + socket.inet_aton(giaddr) + message[28:], (SERVER, 67))
+        try:
+            reply = s.recv(2048)
+        except TimeoutError:
+            continue
+        print(socket.inet_ntoa(reply[16:20]))
+        return
+    sys.exit(1)
+
+
+def boot_server(mac, ciaddr):
+    s = dhcp_socket()
+    options = bytes([60, 20]) + b"PXEClient:Arch:00000" + bytes([93, 2, 0, 0, 97, 17]) + bytes(17)
+    s.sendto(dhcp(3, mac_bytes(mac), 1, options, socket.inet_aton(ciaddr)), (SERVER, 4011))
+    s.settimeout(5)
+    message, (_, port) = s.recvfrom(2048)
+    print(port, message[108:236].split(b"\0")[0].decode())
 
 
 def malformed_dhcp():
@@ -265,7 +293,8 @@ def listen(seconds):
 
 
 COMMANDS = {
-    "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "malformed-dhcp": malformed_dhcp,
+    "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
+    "boot-server": boot_server, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
     "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
 }

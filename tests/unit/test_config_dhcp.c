@@ -264,6 +264,10 @@ static void test_subnet_mistakes(void **state)
              "rambox.yaml:7:40: error: the relay 10.0.0.1 is listed by subnet lab already; a relay's address "
              "stands "
              "for one subnet\n"),
+        MAIN(SUBNET("    relays: 192.168.7.15\n    pools: 192.168.7.10-192.168.7.19\n"),
+             "rambox.yaml:6:12: error: the pool 192.168.7.10-192.168.7.19 holds the relay 192.168.7.15; it "
+             "would be "
+             "given to a node\n"),
         MAIN(SUBNET("    ipv6_only: 299s\n"),
              "rambox.yaml:5:16: error: \"299s\" is no wait without IPv4; expected at "
              "least 300 s, which clients make of less, like 30m\n"),

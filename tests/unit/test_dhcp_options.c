@@ -169,8 +169,8 @@ static void test_registry(void **state)
         if (spec.name)
             assert_int_equal(dhcp_option_by_name(spec.name)->code, code);
     }
-    static const uint8_t refused[] = {0,  1,  12, 28, 43, 50, 51, 52, 53, 54,  55,  56,  57,  58,
-                                      59, 60, 61, 67, 81, 82, 93, 94, 97, 108, 118, 175, 209, 255};
+    static const uint8_t refused[] = {0,  1,  12, 28, 50, 51, 52, 53, 54,  55,  56,  57, 58,
+                                      59, 61, 67, 81, 82, 93, 94, 97, 108, 118, 175, 255};
     for (size_t i = 0; i < sizeof(refused); i++)
         assert_non_null(dhcp_option_by_code(refused[i]).instead);
     assert_null(dhcp_option_by_code(66).instead);

@@ -105,6 +105,42 @@ static void test_setting_beats_shorthand(void **state)
     assert_text(DHCP_DOMAIN_NAME, "lab.example");
 }
 
+static void test_shorthand_beats_the_site(void **state)
+{
+    struct site *site = fixture_site(UNKNOWN_DENY);
+    set_bytes(&site->options, DHCP_ROUTER, "\x01\x01\x01\x01", 4, true);
+    set_bytes(&site->options, DHCP_DNS, "\x08\x08\x08\x08", 4, true);
+    set_option(&site->options, DHCP_DOMAIN_NAME, "site.example", false);
+    site->subnets.items[1].unknown = UNKNOWN_ALLOW; /* `far` has neither */
+    use_site(site, 2);
+    discover(&n1_mac);
+    assert_int_equal(number(DHCP_ROUTER), 0x0a0700fe);
+    assert_int_equal(number(DHCP_DNS), 0x0a070035);
+    assert_text(DHCP_DOMAIN_NAME, "lab.example");
+    message(DHCP_DISCOVER, &other_mac);
+    put_u32(24, 0x0a090001);
+    assert_int_not_equal(handle(), DHCP_SILENT);
+    assert_int_equal(number(DHCP_ROUTER), 0x01010101);
+    assert_int_equal(number(DHCP_DNS), 0x08080808);
+    assert_text(DHCP_DOMAIN_NAME, "site.example");
+}
+
+static void test_vendor_options_of_others(void **state) /* 43 and 60 as set, but to firmware our own */
+{
+    struct site *site = fixture_site(UNKNOWN_DENY);
+    set_option(&site->options, DHCP_VENDOR_SPECIFIC, "controller", true);
+    set_option(&site->options, DHCP_VENDOR_CLASS, "phones", true);
+    use_site(site, 2);
+    discover(&n1_mac);
+    assert_text(DHCP_VENDOR_SPECIFIC, "controller");
+    assert_text(DHCP_VENDOR_CLASS, "phones");
+    message(DHCP_DISCOVER, &n1_mac);
+    put_pxe();
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_text(DHCP_VENDOR_CLASS, "PXEClient");
+    assert_option(DHCP_VENDOR_SPECIFIC, "\x01\x04\0\0\0\0\x06\x01\x08\xff", 10);
+}
+
 /* One field, a pattern for it, and the part of a message that matches or does not. */
 static void assert_class(const char *option, size_t n, bool member)
 {
@@ -364,6 +400,8 @@ int main(void)
         TEST(asked_for_or_always),
         TEST(long_option),
         TEST(setting_beats_shorthand),
+        TEST(shorthand_beats_the_site),
+        TEST(vendor_options_of_others),
         TEST(class_fields),
         TEST(class_of_all_its_fields),
         TEST_ALLOW(class_pool),
