@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # lib.sh sets work and prefix
 # Real DHCP clients in the namespaces of tests/net/lib.sh, each with its own configuration, hooks and memory of leases.
 # Sourced after lib.sh and net_setup.
 #
@@ -17,6 +17,9 @@
 #
 # networkd looks for the address it had only with KeepConfiguration=dhcp, and sends a RELEASE only without:
 # networkd_releases NAME.
+#
+# systemd-networkd runs without systemd as PID 1: with a /run of its own, and with a /sys that it cannot write to, which tells
+# it that no udev names its interfaces.
 #
 # A client has /etc, /run and its state folder to itself, and a host name that it may change.
 
@@ -75,7 +78,6 @@ ClientIdentifier=mac
 UseMTU=yes
 UseDomains=yes
 SendRelease=yes
-SendDecline=yes
 RequestOptions=224 225
 END
     cat >"$1/udhcpc-script" <<'END'

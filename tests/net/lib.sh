@@ -244,7 +244,8 @@ metric() {
 
 leases() {
     python3 - "$state/rambox.db" <<'END'
-import ipaddress, sqlite3, sys
+import ipaddress, signal, sqlite3, sys
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 states = {1: "bound", 2: "released", 3: "declined"}
 for ip, state, mac, name in sqlite3.connect(sys.argv[1]).execute("SELECT ip, state, mac, hostname FROM leases ORDER BY ip"):
     print(ipaddress.ip_address(ip), states.get(state, state), mac.hex(":"), name or "-")
