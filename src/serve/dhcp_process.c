@@ -120,7 +120,7 @@ static void show_bytes(struct reader r, char *ret_text, size_t size)
     bool printable = r.left > 0;
     size_t used = 2;
     for (size_t i = 0; i < r.left; i++)
-        printable &= r.p[i] > ' ' && r.p[i] < 0x7f;
+        printable &= r.p[i] >= ' ' && r.p[i] < 0x7f;
     if (r.failed || r.left == 0) {
         ret_text[0] = '\0';
     } else if (printable) {
@@ -138,11 +138,11 @@ static void host_name(const struct exchange *x, char ret_name[static 64])
         ret_name[0] = '\0';
 }
 
-/* A machine without an entry shows up as a candidate, with what it says of itself. */
+/* A machine without an entry shows up as a candidate, with what it says of itself; rambox doctor is none. */
 static void note_candidate(struct exchange *x, ipv4_t ip)
 {
     struct dhcp_outcome *o = x->outcome;
-    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER)
+    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER || dhcp_has(x->packet, DHCP_TRIAL))
         return;
     o->candidate = true;
     o->found = (struct candidate){.mac = o->mac,
