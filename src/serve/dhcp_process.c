@@ -311,12 +311,20 @@ enum dhcp_verdict process_decline(struct exchange *x)
     return silent(x, SILENCE_DONE, "%s", "");
 }
 
+/* Whether a RELEASE is for us. Table 5 wants the server named; systemd-networkd (252) does not, but like all
+ * of them sends it to the server's address. */
+static bool releases_ours(const struct exchange *x)
+{
+    ipv4_t server_id;
+    return dhcp_get_u32(x->packet, DHCP_SERVER_ID, &server_id) ? is_our_id(x, server_id)
+                                                               : is_own(x, x->arrival->to);
+}
+
 /* §4.3.4: the address becomes free, but stays remembered for the client (D8). */
 enum dhcp_verdict process_release(struct exchange *x)
 {
     const struct dhcp_packet *p = x->packet;
-    ipv4_t server_id;
-    if (!dhcp_get_u32(p, DHCP_SERVER_ID, &server_id) || !is_our_id(x, server_id))
+    if (!releases_ours(x))
         return silent(x, SILENCE_FOREIGN, "RELEASE to another server");
     struct lease_entry *e = lease_by_ip(x->server->leases, p->ciaddr);
     if (x->node && x->node->ip && x->node->ip == p->ciaddr)

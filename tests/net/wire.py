@@ -7,6 +7,9 @@
   relayed MAC GIADDR        the same by way of a relay agent, whose address GIADDR is one of this namespace
   boot-server MAC CIADDR    asks port 4011 of the server for a boot file, as firmware with the address CIADDR does; prints
                             the port that answers and the boot file
+  ask TYPE MAC [WORD...]    one message of that number (0: BOOTP), as the WORDs say, in order: CODE=HEX an option, raw=HEX
+                            bytes of the options, ciaddr=, giaddr=, to=ADDRESS, port=NUMBER, hlen=, op=, wait=SECONDS to
+                            listen (2), replies=NUMBER that is enough; prints each reply as a line of JSON
   malformed-dhcp            a volley of broken messages to the server
   malformed-tftp SERVER     the same for TFTP
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
@@ -16,6 +19,7 @@
   solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
   listen SECONDS            prints router advertisements that are heard on eth0
 """
+import json
 import os
 import select
 import socket
@@ -121,6 +125,43 @@ def boot_server(mac, ciaddr):
     s.settimeout(5)
     message, (_, port) = s.recvfrom(2048)
     print(port, message[108:236].split(b"\0")[0].decode())
+
+
+def reply_line(message, peer):
+    kinds = {1: "DISCOVER", 2: "OFFER", 3: "REQUEST", 4: "DECLINE", 5: "ACK", 6: "NAK", 7: "RELEASE", 8: "INFORM"}
+    options = options_of(message)
+    at = {name: socket.inet_ntoa(message[i:i + 4]) for name, i in (("ciaddr", 12), ("yiaddr", 16), ("siaddr", 20), ("giaddr", 24))}
+    return json.dumps({
+        "type": kinds.get(options.get(53, b"\0")[0], "BOOTP"), "from": peer[0], "port": peer[1], "xid": message[4:8].hex(), **at,
+        "flags": message[10:12].hex(), "file": message[108:236].split(b"\0")[0].decode(),
+        "options": {str(code): value.hex() for code, value in sorted(options.items())}})
+
+
+def ask(kind, mac, *words):
+    said = {"ciaddr": "0.0.0.0", "giaddr": "0.0.0.0", "to": "255.255.255.255", "port": "67", "hlen": "6", "op": "1",
+            "wait": "2", "replies": "1000"}
+    options = b"" if kind == "0" else bytes([53, 1, int(kind)])
+    for word in words:
+        key, value = word.split("=", 1)
+        if key.isdigit():
+            data = bytes.fromhex(value)
+            options += bytes([int(key), len(data)]) + data
+        elif key == "raw":
+            options += bytes.fromhex(value)
+        else:
+            said[key] = value
+    xid = os.urandom(4)
+    head = bytes([int(said["op"]), 1, int(said["hlen"]), 0]) + xid + b"\0\0\x80\0"
+    head += socket.inet_aton(said["ciaddr"]) + b"\0" * 8 + socket.inet_aton(said["giaddr"])
+    message = head + mac_bytes(mac).ljust(16, b"\0") + b"\0" * 192 + b"\x63\x82\x53\x63" + options + b"\xff"
+    s = dhcp_socket()
+    s.sendto(message.ljust(300, b"\0"), (said["to"], int(said["port"])))
+    end, left = time.monotonic() + float(said["wait"]), int(said["replies"])
+    while left and select.select([s], [], [], max(0, end - time.monotonic()))[0]:
+        reply, peer = s.recvfrom(4096)
+        if reply[4:8] == xid and len(reply) >= 240:
+            print(reply_line(reply, peer), flush=True)
+            left -= 1
 
 
 def malformed_dhcp():
@@ -294,7 +335,7 @@ def listen(seconds):
 
 COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
-    "boot-server": boot_server, "malformed-dhcp": malformed_dhcp,
+    "boot-server": boot_server, "ask": ask, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
     "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
 }
