@@ -45,7 +45,7 @@ bool log_enabled(enum log_level level)
 }
 
 /* The time of day. The text of a second is made once. */
-static size_t time_of_day(char *buf, size_t size)
+static size_t time_of_day(char *buf)
 {
     static _Thread_local char text[16];
     static _Thread_local time_t second = -1;
@@ -57,7 +57,13 @@ static size_t time_of_day(char *buf, size_t size)
         strftime(text, sizeof(text), "%H:%M:%S", &local);
         second = now.tv_sec;
     }
-    return (size_t)snprintf(buf, size, "%s.%03ld ", text, now.tv_nsec / 1000000);
+    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    const char fraction[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
+                             ' '};
+    size_t n = strlen(text);
+    memcpy(buf, text, n);
+    memcpy(buf + n, fraction, sizeof(fraction));
+    return n + sizeof(fraction);
 }
 
 static bool for_journal(void)
@@ -72,11 +78,11 @@ static size_t prefix(char *buf, size_t size, enum log_level level)
 {
     if (for_journal())
         return (size_t)snprintf(buf, size, "<%d>", level);
-    size_t n = time_of_day(buf, size);
-    return n + (size_t)snprintf(buf + n, size - n, "%s",
-                                level <= LOG_LEVEL_ERROR     ? "error: "
-                                : level <= LOG_LEVEL_WARNING ? "warning: "
-                                                             : "");
+    size_t n = time_of_day(buf);
+    return level > LOG_LEVEL_WARNING
+               ? n
+               : n + (size_t)snprintf(buf + n, size - n, "%s",
+                                      level <= LOG_LEVEL_ERROR ? "error: " : "warning: ");
 }
 
 static void write_whole(const char *bytes, size_t size)
@@ -105,21 +111,9 @@ static bool add_line(const char *line, size_t size)
     return true;
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+/* `line` has room for a newline behind `used`. */
+static void finish_line(char *line, size_t used)
 {
-    char line[LOG_LINE_MAX];
-    if (level > max_level)
-        return;
-    size_t used = prefix(line, sizeof(line), level);
-    va_list args;
-    va_start(args, fmt);
-    int m = vsnprintf(line + used, sizeof(line) - used - 1, fmt, args);
-    va_end(args);
-    if (m < 0)
-        return;
-    used += (size_t)m;
-    if (used > sizeof(line) - 2)
-        used = sizeof(line) - 2;
     line[used++] = '\n';
     pthread_mutex_lock(&writer.lock);
     bool queued = writer.running, wake = false;
@@ -133,6 +127,32 @@ void log_line(enum log_level level, const char *fmt, ...)
         pthread_cond_signal(&writer.wake);
     if (!queued)
         write_whole(line, used); /* one write, so that threads do not mix */
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+    char line[LOG_LINE_MAX];
+    if (level > max_level)
+        return;
+    size_t used = prefix(line, sizeof(line), level);
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(line + used, sizeof(line) - used, fmt, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    used += (size_t)n;
+    finish_line(line, used < sizeof(line) ? used : sizeof(line) - 1);
+}
+
+void log_text(enum log_level level, const char *text)
+{
+    char line[LOG_LINE_MAX];
+    if (level > max_level)
+        return;
+    size_t used = prefix(line, sizeof(line), level), n = strnlen(text, sizeof(line) - 1 - used);
+    memcpy(line + used, text, n);
+    finish_line(line, used + n);
 }
 
 /* With the lock held: takes the full buffer and leaves the empty one. NULL: nothing waits. */
