@@ -71,3 +71,27 @@ bool glob_match(const struct glob *glob, const void *data, size_t size)
         g++;
     return g == glob->n;
 }
+
+static bool is_printable(const struct glob *glob)
+{
+    for (size_t i = 0; i < glob->n; i++) {
+        uint16_t item = glob->items[i];
+        if (item <= 0xff && (item < 0x20 || item > 0x7e || item == '*' || item == '?'))
+            return false;
+    }
+    /* Text that would be read back as digits. */
+    return glob->n < 2 || glob->items[0] != '0' || glob->items[1] != 'x';
+}
+
+void glob_format(const struct glob *glob, struct str *out)
+{
+    bool printable = is_printable(glob);
+    str_add(out, printable ? "" : "0x");
+    for (size_t i = 0; i < glob->n; i++) {
+        uint16_t item = glob->items[i];
+        if (item == GLOB_RUN || item == GLOB_ANY)
+            str_add(out, item == GLOB_RUN ? "*" : printable ? "?" : "??");
+        else
+            str_printf(out, printable ? "%c" : "%02x", item);
+    }
+}

@@ -2,6 +2,8 @@
  * may be anything, so that opaque identifiers (RFC 3046 §2.1) match too. */
 #pragma once
 
+#include "base/str.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,3 +22,6 @@ int glob_parse(const char *text, struct glob *ret_glob);
 void glob_free(struct glob *glob);
 /* Whether the whole of the bytes matches. Time is at most the product of both lengths. */
 bool glob_match(const struct glob *glob, const void *data, size_t size);
+/* Adds the pattern as text, for people: as it was written, but with bytes that are not printable ASCII all of
+ * it in hexadecimal digits behind `0x`, `??` for any one byte. Different patterns have different texts. */
+void glob_format(const struct glob *glob, struct str *out);

@@ -66,3 +66,7 @@ const char *nearest_word(const char *word, const char *const *words);
 /* True for a label of RFC 1123 §2.1: 1..63 letters, digits and inner hyphens. Node and profile names are such
  * labels. */
 bool is_host_label(const char *s);
+
+/* Bytes of the UTF-8 character (RFC 3629) at the beginning of `left` > 0 bytes of text, or 0 when it is none.
+ */
+size_t utf8_size(const void *text, size_t left);

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "config/config.h"
 #include "daemon/iface.h"
+#include "proto/pxe.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -137,6 +138,7 @@ static int firewall(const struct context *context, const struct options *o, stru
     struct firewall_ports ports = {.dhcp = site->server.dhcp_port,
                                    .tftp = site->server.tftp_port,
                                    .http = site->server.http_port,
+                                   .pxe = PXE_PORT,
                                    .interfaces = (const char *const *)names};
     r = o->remove ? backend->plan_remove(&ports, diags, &plan) : backend->plan_set(&ports, diags, &plan);
     bool applied = o->apply || o->remove;
@@ -171,7 +173,8 @@ const struct command command_firewall = {
     .synopsis = "[--apply | --remove] [--backend nftables|iptables|firewalld] [--interface IF[,IF...]]",
     .summary = "print or set the firewall rules for exactly the ports in use",
     .help =
-        "Prints, as a shell script, the rules that let the served interfaces' DHCP, TFTP (its transfers use "
+        "Prints, as a shell script, the rules that let the served interfaces' DHCP, PXE (4011), TFTP (its "
+        "transfers use "
         "the same\n"
         "port) and HTTP in. Router solicitations need no rule: they are heard before the firewall.\n"
         "\n"

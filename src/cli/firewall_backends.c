@@ -94,8 +94,8 @@ static void nft_insert_ours(const char *chain, const struct firewall_ports *port
         str_printf(&names, "%s\"%s\"", names.len ? ", " : "", *name);
     str_printf(script, "insert rule %s iifname { %s } tcp dport %u accept comment \"" MARK "\"\n", chain,
                str_text(&names), ports->http);
-    str_printf(script, "insert rule %s iifname { %s } udp dport { %u, %u } accept comment \"" MARK "\"\n",
-               chain, str_text(&names), ports->dhcp, ports->tftp);
+    str_printf(script, "insert rule %s iifname { %s } udp dport { %u, %u, %u } accept comment \"" MARK "\"\n",
+               chain, str_text(&names), ports->dhcp, ports->tftp, ports->pxe);
 }
 
 static void nft_add_script(struct firewall_plan *plan, struct str *script)
@@ -159,6 +159,7 @@ static int iptables_plan_set(const struct firewall_ports *ports, struct diags *d
     for (const char *const *name = ports->interfaces; *name; name++) {
         str_printf(&rules, "-A " CHAIN " -i %s -p udp -m udp --dport %u -j ACCEPT\n", *name, ports->dhcp);
         str_printf(&rules, "-A " CHAIN " -i %s -p udp -m udp --dport %u -j ACCEPT\n", *name, ports->tftp);
+        str_printf(&rules, "-A " CHAIN " -i %s -p udp -m udp --dport %u -j ACCEPT\n", *name, ports->pxe);
         str_printf(&rules, "-A " CHAIN " -i %s -p tcp -m tcp --dport %u -j ACCEPT\n", *name, ports->http);
     }
     str_add(&rules, "COMMIT\n");
@@ -248,7 +249,7 @@ static int firewalld_plan_set(const struct firewall_ports *ports, struct diags *
     const struct {
         unsigned port;
         const char *protocol;
-    } opened[] = {{ports->dhcp, "udp"}, {ports->tftp, "udp"}, {ports->http, "tcp"}};
+    } opened[] = {{ports->dhcp, "udp"}, {ports->tftp, "udp"}, {ports->pxe, "udp"}, {ports->http, "tcp"}};
     firewalld_step(plan, runs, "--delete-service=" MARK, NULL)->may_fail = true;
     firewalld_step(plan, runs, "--new-service=" MARK, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(opened); i++) {

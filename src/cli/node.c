@@ -59,6 +59,7 @@ static int read_first(const struct add_options *options, bool several, struct no
                            options->uuid);
     node->has_uuid = options->uuid != NULL;
     node->profile = xstrdup(options->profile ? options->profile : "default");
+    node->has_profile = options->profile != NULL;
     node->cmdline = xstrdup(options->cmdline);
     return 0;
 }

@@ -1,37 +1,20 @@
 /* The checks that need the whole site: names that refer to nothing, duplicates, and how addresses lie to each
  * other. Each says what is wrong at the very value. */
+#include "config/check.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "config/documents.h"
 
 #include <errno.h>
 
 enum {
-    POOL_MAX = 1 << 20,       /* addresses; the server remembers every one it ever gave out */
     COMMAND_LINE_SIZE = 2048, /* of the kernel on x86, with its NUL */
     COMMAND_LINE_OURS = 540,  /* what rambox and the loader put there at most, with names of 63 characters:
                                  ip=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
 };
 
-struct check {
-    struct mapper *m;
-    struct site *site;
-    const char *dir, *share_dir; /* where kernel fragments are; share_dir may be NULL */
-    bool subnets_known;          /* all prefixes are right, so that an address outside them is a mistake */
-    int r;
-};
-
 struct fragment_names {
     VEC(char *) list;
 };
-
-/* The place of one value of an object. */
-static struct pos at(const struct check *c, const struct pos *owner, const char *key, size_t index)
-{
-    return marks_find(c->m->marks, owner, key, index);
-}
-
-#define FAIL(c, where, ...) ((c)->r = map_error((c)->m, where, __VA_ARGS__))
 
 /* References. */
 
@@ -43,20 +26,17 @@ static struct pos at(const struct check *c, const struct pos *owner, const char 
         VEC_PUSH(names, NULL);                                                                               \
     } while (0)
 
-enum ref { REF_PROFILE, REF_IMAGE, REF_KERNEL };
-
 static bool exists(const struct site *site, enum ref ref, const char *name)
 {
     return ref == REF_PROFILE ? site_profile(site, name) != NULL
            : ref == REF_IMAGE ? site_image(site, name) != NULL
+           : ref == REF_CLASS ? site_class(site, name) != NULL
                               : site_kernel(site, name) != NULL;
 }
 
-/* An optional name must be that of something. */
-static void check_ref(struct check *c, enum ref ref, const char *name, const struct pos *owner,
-                      const char *key)
+void check_ref(struct check *c, enum ref ref, const char *name, const struct pos *owner, const char *key)
 {
-    static const char *const nouns[] = {"profile", "image", "kernel"};
+    static const char *const nouns[] = {"profile", "image", "kernel", "class"};
     if (!name || exists(c->site, ref, name))
         return;
     VEC(const char *) names = {0};
@@ -64,6 +44,8 @@ static void check_ref(struct check *c, enum ref ref, const char *name, const str
         COLLECT(&names, &c->site->profiles);
     else if (ref == REF_IMAGE)
         COLLECT(&names, &c->site->images);
+    else if (ref == REF_CLASS)
+        COLLECT(&names, &c->site->classes);
     else
         COLLECT(&names, &c->site->kernels);
     const char *nearest = nearest_word(name, names.items);
@@ -137,103 +119,15 @@ static void check_kernel(struct check *c, const struct kernel_def *kernel)
         check_fragment(c, kernel, i);
 }
 
-/* Subnets. */
-
-static bool is_host_address(const struct ipv4_prefix *prefix, ipv4_t address)
-{
-    return prefix_contains(prefix, address) && address != prefix->address &&
-           address != prefix_broadcast(prefix);
-}
-
-static void check_router(struct check *c, const struct subnet *subnet)
-{
-    char text[PREFIX_TEXT_MAX], address[IPV4_TEXT_MAX];
-    if (!subnet->router || is_host_address(&subnet->prefix, subnet->router))
-        return;
-    struct pos pos = at(c, &subnet->pos, "router", 0);
-    FAIL(c, &pos, "the router %s is no host address of %s", ipv4_format(subnet->router, address),
-         prefix_format(&subnet->prefix, text));
-}
-
-static void check_pool(struct check *c, const struct subnet *subnet, size_t index)
-{
-    const struct pool *pool = &subnet->pools.items[index];
-    struct pos pos = at(c, &subnet->pos, "pools", index);
-    char first[IPV4_TEXT_MAX], last[IPV4_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
-    ipv4_format(pool->first, first);
-    ipv4_format(pool->last, last);
-    prefix_format(&subnet->prefix, prefix);
-    if (!prefix_contains(&subnet->prefix, pool->first) || !prefix_contains(&subnet->prefix, pool->last))
-        FAIL(c, &pos, "the pool %s-%s is not inside the prefix %s of subnet %s", first, last, prefix,
-             subnet->name);
-    else if (!is_host_address(&subnet->prefix, pool->first) || !is_host_address(&subnet->prefix, pool->last))
-        FAIL(c, &pos, "the pool %s-%s holds the network's or the broadcast address of %s", first, last,
-             prefix);
-    else if (subnet->router >= pool->first && subnet->router <= pool->last)
-        FAIL(c, &pos, "the pool %s-%s holds the router; it would be given to a node", first, last);
-    else if (pool->last - pool->first >= POOL_MAX)
-        FAIL(c, &pos, "the pool %s-%s has more than %d addresses", first, last, POOL_MAX);
-    for (size_t i = 0; i < index; i++) {
-        const struct pool *other = &subnet->pools.items[i];
-        struct pos other_pos = at(c, &subnet->pos, "pools", i);
-        if (pool->first <= other->last && other->first <= pool->last)
-            FAIL(c, &pos, "the pool %s-%s overlaps the one in line %u", first, last, other_pos.line);
-    }
-}
-
-static void check_leases(struct check *c, const struct subnet *subnet)
-{
-    struct pos pos = at(c, &subnet->pos, "max_lease", 0);
-    if (subnet->max_lease_s < subnet->lease_s)
-        FAIL(c, &pos, "max_lease (%u s) is shorter than lease (%u s)", subnet->max_lease_s, subnet->lease_s);
-}
-
-static void check_unknown(struct check *c, const struct subnet *subnet)
-{
-    struct pos pos = at(c, &subnet->pos, "unknown", 0);
-    check_ref(c, REF_PROFILE, subnet->unknown_profile, &subnet->pos, "unknown_profile");
-    if (subnet->unknown != UNKNOWN_ALLOW)
-        return;
-    if (subnet->pools.n == 0)
-        FAIL(c, &pos, "unknown: allow needs \"pools\": unknown machines get their addresses from there");
-    if (!subnet->unknown_profile)
-        FAIL(c, &pos, "unknown: allow needs \"unknown_profile\": what unknown machines boot");
-}
-
-static void check_overlap(struct check *c, const struct subnet *subnet, const struct subnet *earlier)
-{
-    char a[PREFIX_TEXT_MAX], b[PREFIX_TEXT_MAX];
-    if (!prefix_contains(&subnet->prefix, earlier->prefix.address) &&
-        !prefix_contains(&earlier->prefix, subnet->prefix.address))
-        return;
-    struct pos pos = at(c, &subnet->pos, "prefix", 0);
-    FAIL(c, &pos, "%s overlaps %s of subnet %s", prefix_format(&subnet->prefix, a),
-         prefix_format(&earlier->prefix, b), earlier->name);
-}
-
-static void check_subnet(struct check *c, const struct subnet *subnet)
-{
-    check_unknown(c, subnet);
-    check_leases(c, subnet);
-    if (subnet->prefix.length == 0) { /* its mistake was reported when it was read */
-        c->subnets_known = false;
-        return;
-    }
-    check_router(c, subnet);
-    for (size_t i = 0; i < subnet->pools.n; i++)
-        check_pool(c, subnet, i);
-    for (const struct subnet *earlier = c->site->subnets.items; earlier < subnet; earlier++)
-        if (earlier->prefix.length)
-            check_overlap(c, subnet, earlier);
-}
-
 /* Nodes. */
 
 static void check_node_ip(struct check *c, const struct node *node)
 {
-    struct pos pos = at(c, &node->pos, "ip", 0);
     const struct subnet *subnet = site_subnet_of(c->site, node->ip);
     char ip[IPV4_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
+    if (subnet && is_host_address(&subnet->prefix, node->ip) && node->ip != subnet->router)
+        return;
+    struct pos pos = at(c, &node->pos, "ip", 0);
     ipv4_format(node->ip, ip);
     if (!subnet && c->subnets_known) {
         cleanup_str struct str known = {0};
@@ -247,7 +141,7 @@ static void check_node_ip(struct check *c, const struct node *node)
     if (!is_host_address(&subnet->prefix, node->ip))
         FAIL(c, &pos, "%s is the %s address of subnet %s", ip,
              node->ip == subnet->prefix.address ? "network's" : "broadcast", subnet->name);
-    else if (node->ip == subnet->router)
+    else
         FAIL(c, &pos, "%s is the router of subnet %s", ip, subnet->name);
 }
 
@@ -283,7 +177,7 @@ static void check_node(struct check *c, const struct node *node, bool any_pool)
 
 int check_site(struct mapper *m, struct site *site, const char *dir, const char *share_dir)
 {
-    struct check c = {.m = m, .site = site, .dir = dir, .share_dir = share_dir, .subnets_known = true};
+    struct check c = {.m = m, .site = site, .dir = dir, .share_dir = share_dir};
     bool any_pool = false;
     VEC_EACH(kernel, &site->kernels)
         check_kernel(&c, kernel);
@@ -291,10 +185,12 @@ int check_site(struct mapper *m, struct site *site, const char *dir, const char 
         check_profile(&c, profile);
         check_cmdline(&c, profile, NULL);
     }
-    VEC_EACH(subnet, &site->subnets) {
-        check_subnet(&c, subnet);
-        any_pool |= subnet->pools.n > 0;
-    }
+    VEC_EACH(class, &site->classes)
+        check_ref(&c, REF_PROFILE, class->profile, &class->pos, "profile");
+    check_subnets(&c);
+    /* In proxy mode, another server has the addresses. */
+    VEC_EACH(subnet, &site->subnets)
+        any_pool |= subnet->pools.n > 0 || subnet->mode == DHCP_PROXY;
     VEC_EACH(node, &site->nodes)
         check_node(&c, node, any_pool);
     if (site_index(site, m->diags) < 0)

@@ -1,14 +1,14 @@
 /* The configuration folder (`/etc/rambox`) to a checked site, and small edits of it.
  *
- *     rambox.yaml        server, subnets, profiles
+ *     rambox.yaml        server, DHCP options of everybody, client classes, subnets, profiles
  *     nodes.d/NAME.yaml  one node each (a file may hold several YAML documents)
  *     images/NAME.yaml   image definitions;  kernels/NAME.yaml kernel definitions;  kernels/NAME.config
  * fragments
  *
  * Definitions that come with rambox (share/images, share/kernels) are there too, unless the user has one of
  * that name. Everything is parsed and checked before anything is used: unknown keys (with the nearest right
- * one), values, names that refer to nothing, duplicates, pools outside their subnet, overlapping subnets and
- * pools.
+ * one), values, DHCP options, names that refer to nothing, duplicates, pools outside their subnet,
+ * overlapping subnets and pools.
  */
 #pragma once
 

@@ -3,6 +3,7 @@
 
 #include "config/schema.h"
 #include "model/site.h"
+#include "proto/dhcp_options.h"
 
 /* Each reads one document's root into what it is given and reports every mistake; what is right is stored
  * even when the rest is wrong, so that the checks of the whole can go on. 0 or -EINVAL. */
@@ -10,6 +11,23 @@ int read_main(struct mapper *m, const struct yaml_node *root, struct site *site)
 int read_node(struct mapper *m, const struct yaml_node *root, struct site *site);
 int read_image(struct mapper *m, const struct yaml_node *root, struct image_def *image);
 int read_kernel(struct mapper *m, const struct yaml_node *root, struct kernel_def *kernel);
+
+/* Parts of them, as `read` of a field; into a struct site. */
+int read_classes(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
+int read_subnets(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
+int read_profiles(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
+/* Into a struct option_values: `NAME: VALUE` or `CODE: VALUE`, and the options that have a short form. */
+int read_options(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
+int read_mtu(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
+int read_routes(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
+int read_dns_search(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
+                    void *object);
+/* Adds a default route by `router` to the classless routes, if there are any and none is that. 0 or -EINVAL.
+ */
+int add_default_route(struct mapper *m, struct option_values *values, ipv4_t router);
+
+extern const struct type type_boot_file; /* char *: what firmware loads */
+#define MARK_POOL "pool"                 /* mark of each pool of a subnet */
 
 /* One file that holds one definition; its name is `name:` or else the file's. *ret_ is written, and the
  * caller's, also on failure. */

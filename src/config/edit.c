@@ -19,7 +19,30 @@ static void add_quoted(struct str *out, const char *text)
             str_add(out, "\\");
         str_add_n(out, text, 1);
     }
-    str_add(out, "\"\n");
+    str_add(out, "\"");
+}
+
+/* `name: ["a", "b"]`, or in full when it is not of its registered kind or sent unasked. */
+static void add_option(struct str *out, const struct option_value *option)
+{
+    struct dhcp_option_spec spec = dhcp_option_by_code(option->code);
+    struct dhcp_option_texts texts;
+    enum dhcp_kind kind = dhcp_option_values(&spec, option->data, option->size, &texts);
+    bool full = kind != spec.kind || option->always;
+    if (spec.name)
+        str_printf(out, "  %s: %s", spec.name, full ? "{" : "");
+    else
+        str_printf(out, "  %u: %s", option->code, full ? "{" : "");
+    if (full)
+        str_printf(out, "%s: ", dhcp_kind_name(kind));
+    str_add(out, texts.list.n > 1 ? "[" : "");
+    for (size_t i = 0; i < texts.list.n; i++) {
+        str_add(out, i ? ", " : "");
+        add_quoted(out, texts.list.items[i]);
+    }
+    str_printf(out, "%s%s%s\n", texts.list.n > 1 ? "]" : "", option->always ? ", always: yes" : "",
+               full ? "}" : "");
+    dhcp_option_texts_clear(&texts);
 }
 
 /* The node's document; the caller's. */
@@ -30,14 +53,18 @@ static char *node_to_yaml(const struct node *node)
     str_printf(&out, "node: %s\nmac: %s\n", node->name, mac_format(&node->mac, mac));
     if (node->ip)
         str_printf(&out, "ip: %s\n", ipv4_format(node->ip, ip));
-    if (!str_eq(node->profile, "default"))
+    if (node->has_profile || !str_eq(node->profile, "default"))
         str_printf(&out, "profile: %s\n", node->profile);
     if (node->has_uuid)
         str_printf(&out, "uuid: %s\n", uuid_format(node->uuid, uuid));
     if (node->cmdline) {
         str_add(&out, "cmdline: ");
         add_quoted(&out, node->cmdline);
+        str_add(&out, "\n");
     }
+    str_add(&out, node->options.list.n ? "options:\n" : "");
+    VEC_EACH(option, &node->options.list)
+        add_option(&out, option);
     return str_steal(&out);
 }
 

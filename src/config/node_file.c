@@ -31,10 +31,12 @@ int read_node(struct mapper *m, const struct yaml_node *root, struct site *site)
         FIELD("profile", type_label, struct node, profile),
         {.key = "uuid", .read = read_uuid},
         FIELD("cmdline", type_text, struct node, cmdline),
+        FIELD_READ("options", read_options, struct node, options),
         {0},
     };
     struct node node = {.profile = xstrdup("default"), .pos = root->pos};
     int r = map_fields(m, root, fields, "this node", &node.pos, &node);
+    node.has_profile = has_key(root, "profile");
     if (node.name)
         *VEC_ADD(&site->nodes) = node;
     else

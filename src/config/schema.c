@@ -60,8 +60,7 @@ int map_value(struct mapper *m, const char *key, const struct type *type, const 
                      nearest ? "\"?" : "");
 }
 
-static void remember(struct mapper *m, const struct pos *owner, const char *key, size_t index,
-                     const struct pos *at)
+void map_mark(struct mapper *m, const struct pos *owner, const char *key, size_t index, const struct pos *at)
 {
     if (m->marks)
         *VEC_ADD(&m->marks->list) = (struct mark){.owner = *owner, .key = key, .index = index, .at = *at};
@@ -99,12 +98,12 @@ static int map_field(struct mapper *m, const struct field *field, const struct y
                      const struct yaml_node *value, const struct pos *owner, void *object)
 {
     if (field->read) {
-        remember(m, owner, field->key, 0, &value->pos);
-        return field->read(m, key, value, object);
+        map_mark(m, owner, field->key, 0, &value->pos);
+        return field->read(m, key, value, (char *)object + field->offset);
     }
     void *target = (char *)object + field->offset;
     if (!field->list || value->kind != YAML_SEQUENCE) {
-        remember(m, owner, field->key, 0, &value->pos);
+        map_mark(m, owner, field->key, 0, &value->pos);
         return field->list ? add_to_list(m, field, value, target)
                            : map_value(m, field->key, field->type, value, target);
     }
@@ -114,7 +113,7 @@ static int map_field(struct mapper *m, const struct field *field, const struct y
         if (add_to_list(m, field, *item, target) < 0)
             r = -EINVAL;
         else
-            remember(m, owner, field->key, index++, &(*item)->pos);
+            map_mark(m, owner, field->key, index++, &(*item)->pos);
     }
     return r;
 }
@@ -214,6 +213,14 @@ int map_names(struct mapper *m, const struct yaml_node *node, const char *what,
             r = -EINVAL;
     }
     return r;
+}
+
+bool has_key(const struct yaml_node *node, const char *key)
+{
+    for (size_t i = 0; node->kind == YAML_MAPPING && i + 1 < node->items.n; i += 2)
+        if (str_eq(node->items.items[i]->text, key))
+            return true;
+    return false;
 }
 
 bool is_url(const char *text)

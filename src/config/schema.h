@@ -49,13 +49,18 @@ struct field {
     size_t offset; /* of the value in the object; with `list` of its VEC */
     bool list;     /* a list of such values, or one alone */
     bool required;
-    /* Instead of a type. 0 or -EINVAL with a diagnostic. */
+    /* Instead of a type; is given what is at `offset` in the object. 0 or -EINVAL with a diagnostic. */
     int (*read)(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
     const char *expected; /* with `read`: what stands there, in words */
 };
 #define FIELD(key_, type_, object_, member_, ...)                                                            \
     {                                                                                                        \
         .key = key_, .type = &(type_), .offset = offsetof(object_, member_), __VA_ARGS__                     \
+    }
+
+#define FIELD_READ(key_, read_, object_, member_)                                                            \
+    {                                                                                                        \
+        .key = key_, .read = read_, .offset = offsetof(object_, member_)                                     \
     }
 
 /* Reads the mapping `node` into `object` by the table (ends with key NULL). `owner` is the object's pos,
@@ -77,11 +82,16 @@ int map_value(struct mapper *m, const char *key, const struct type *type, const 
 /* Says that `node` is not of the shape that is expected here; returns -EINVAL. */
 int wrong_shape(struct mapper *m, const char *key, const struct yaml_node *node, const char *expected);
 
+/* Keeps the place of a value that a `read` function found by itself. `key` is a constant. */
+void map_mark(struct mapper *m, const struct pos *owner, const char *key, size_t index, const struct pos *at);
 /* The place of a value, or `owner` when it is not known. */
 struct pos marks_find(const struct marks *marks, const struct pos *owner, const char *key, size_t index);
 
 /* Adds an error, unless there are so many that nobody would read them. Returns -EINVAL. */
 int map_error(struct mapper *m, const struct pos *at, const char *fmt, ...) PRINTF(3, 4);
+
+/* Whether the mapping has this key; anything else has none. */
+bool has_key(const struct yaml_node *node, const char *key);
 
 /* Whether a text that can be a path or a URL is a URL; NULL is none. */
 bool is_url(const char *text);

@@ -86,31 +86,12 @@ static int add_weight(struct builder *b, const struct pos *pos, size_t weight)
     return 0;
 }
 
-/* Bytes of the UTF-8 character that `p` begins with (RFC 3629), or 0 when it is none. */
-static size_t utf8_size(const unsigned char *p, size_t left)
-{
-    size_t n = p[0] < 0x80                   ? 1
-               : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-               : (p[0] & 0xf0) == 0xe0       ? 3
-               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                             : 0;
-    if (n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] >= 0x90))
-        return 0;
-    return n;
-}
-
 /* libfyaml stops at such bytes without a word, so they are looked for first. */
 static int check_characters(const struct builder *b, const char *text, size_t size)
 {
     struct pos pos = {.file = b->name, .line = 1, .column = 1};
     for (size_t i = 0; i < size;) {
-        size_t n = utf8_size((const unsigned char *)text + i, size - i);
+        size_t n = utf8_size(text + i, size - i);
         if (n == 0)
             return diag_error(b->diags, &pos, "the byte 0x%02x is no UTF-8 text", (unsigned char)text[i]);
         if (text[i] == '\0')

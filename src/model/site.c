@@ -12,8 +12,17 @@ struct table {
 
 enum key { BY_NAME, BY_MAC, BY_IP, BY_UUID, KEYS };
 
+struct relay {
+    ipv4_t address;
+    const struct subnet *subnet;
+};
+
 struct site_index {
     struct table by[KEYS];
+    const struct subnet **subnets; /* by prefix; they do not overlap */
+    size_t subnets_n;
+    struct relay *relays; /* of all subnets, by address */
+    size_t relays_n;
 };
 
 struct site *site_new(void)
@@ -80,6 +89,7 @@ struct subnet subnet_new(char *name)
         .max_lease_s = 86400,
         .renew = {.thousandths = 500},
         .rebind = {.thousandths = 875},
+        .probe = true,
         .discovery_lease_s = 600,
     };
 }
@@ -152,6 +162,10 @@ static void index_free(struct site_index *index)
 {
     for (int key = 0; index && key < KEYS; key++)
         free(index->by[key].items);
+    if (index) {
+        free(index->subnets);
+        free(index->relays);
+    }
     free(index);
 }
 
@@ -266,12 +280,44 @@ static void number_classes(struct site *site)
         }
 }
 
+static int compare_subnets(const void *a, const void *b)
+{
+    ipv4_t x = (*(const struct subnet *const *)a)->prefix.address;
+    ipv4_t y = (*(const struct subnet *const *)b)->prefix.address;
+    return (x > y) - (x < y);
+}
+
+static int compare_relays(const void *a, const void *b)
+{
+    ipv4_t x = ((const struct relay *)a)->address, y = ((const struct relay *)b)->address;
+    return (x > y) - (x < y);
+}
+
+/* A site can have a subnet a rack, and every message asks for its own. */
+static void index_subnets(struct site *site)
+{
+    struct site_index *index = site->index;
+    size_t relays = 0;
+    index->subnets = xcalloc(site->subnets.n, sizeof(*index->subnets));
+    VEC_EACH(subnet, &site->subnets) {
+        index->subnets[index->subnets_n++] = subnet;
+        relays += subnet->relays.n;
+    }
+    index->relays = xcalloc(relays, sizeof(*index->relays));
+    VEC_EACH(subnet, &site->subnets)
+        VEC_EACH(relay, &subnet->relays)
+            index->relays[index->relays_n++] = (struct relay){.address = *relay, .subnet = subnet};
+    qsort(index->subnets, index->subnets_n, sizeof(*index->subnets), compare_subnets);
+    qsort(index->relays, index->relays_n, sizeof(*index->relays), compare_relays);
+}
+
 int site_index(struct site *site, struct diags *diags)
 {
     int r = 0;
     number_classes(site);
     index_free(site->index);
     site->index = xcalloc(1, sizeof(*site->index));
+    index_subnets(site);
     for (enum key key = 0; key < KEYS; key++)
         if (fill_table(site, key, diags) < 0)
             r = -EEXIST;
@@ -349,8 +395,24 @@ const struct client_class *site_class(const struct site *site, const char *name)
     return NULL;
 }
 
+/* The last one that does not begin after the address, if it holds it. */
+static const struct subnet *indexed_subnet(const struct site_index *index, ipv4_t address)
+{
+    size_t low = 0, high = index->subnets_n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (index->subnets[middle]->prefix.address <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && prefix_contains(&index->subnets[low - 1]->prefix, address) ? index->subnets[low - 1] : NULL;
+}
+
 const struct subnet *site_subnet_of(const struct site *site, ipv4_t address)
 {
+    if (site->index)
+        return indexed_subnet(site->index, address);
     VEC_EACH(subnet, &site->subnets)
         if (prefix_contains(&subnet->prefix, address))
             return subnet;
@@ -359,10 +421,11 @@ const struct subnet *site_subnet_of(const struct site *site, ipv4_t address)
 
 const struct subnet *site_subnet_of_relay(const struct site *site, ipv4_t relay)
 {
-    VEC_EACH(subnet, &site->subnets)
-        VEC_EACH(listed, &subnet->relays)
-            if (*listed == relay)
-                return subnet;
-    const struct subnet *around = site_subnet_of(site, relay);
+    const struct site_index *index = site->index;
+    const struct relay *listed = bsearch(&(struct relay){.address = relay}, index->relays, index->relays_n,
+                                         sizeof(*index->relays), compare_relays);
+    if (listed)
+        return listed->subnet;
+    const struct subnet *around = indexed_subnet(index, relay);
     return around && around->relays.n == 0 ? around : NULL;
 }

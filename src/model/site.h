@@ -50,7 +50,7 @@ DEFINE_CLEANUP(struct site *, site_free);
  * -EEXIST. */
 int site_index(struct site *site, struct diags *diags);
 
-/* By the tables, O(log n); NULL when there is none. */
+/* By the tables, O(log n); NULL when there is none. All but site_subnet_of need the index. */
 const struct node *site_node_by_name(const struct site *site, const char *name);
 const struct node *site_node_by_mac(const struct site *site, const struct mac *mac);
 const struct node *site_node_by_ip(const struct site *site, ipv4_t ip);

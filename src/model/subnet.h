@@ -53,7 +53,8 @@ struct subnet {
                within the prefix */
     enum dhcp_mode mode;
     bool bootp;           /* D19: nodes with an address are answered by BOOTP too */
-    bool probe;           /* D6: before a pool's address is offered, ask the network whether it is in use */
+    bool probe;           /* D6: before a pool's address is offered, ask the network whether it is in use;
+                             true unless said */
     uint32_t ipv6_only_s; /* RFC 8925: V6ONLY_WAIT of option 108; 0: not sent */
     enum unknown_policy unknown;
     char *unknown_profile;      /* with UNKNOWN_ALLOW and UNKNOWN_DISCOVER; a profile's name */

@@ -4,6 +4,9 @@
 
 #include "proto/dhcp.h"
 
+/* P5: UDP, of the boot server that firmware asks when it has its address. */
+#define PXE_PORT 4011
+
 /* P1: processor architectures of option 93 (IANA's registry) that we know by name. */
 enum pxe_arch {
     PXE_ARCH_BIOS = 0,

@@ -1,17 +1,29 @@
 /* See publish/describe.h. */
 #include "publish/describe.h"
 #include "base/str.h"
+#include "proto/dhcp_options.h"
+#include "proto/pxe.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum rank { RANK_SERVER, RANK_SUBNET, RANK_PROFILE, RANK_NODE, RANK_KERNEL, RANK_IMAGE };
+enum rank {
+    RANK_SERVER,
+    RANK_CLASS,
+    RANK_SUBNET,
+    RANK_PROFILE,
+    RANK_NODE,
+    RANK_KERNEL,
+    RANK_IMAGE,
+};
 
 void things_clear(struct things *things)
 {
     VEC_EACH(thing, &things->list) {
-        VEC_EACH(fact, &thing->facts)
+        VEC_EACH(fact, &thing->facts) {
+            free(fact->key);
             free(fact->text);
+        }
         VEC_FREE(&thing->facts);
         free(thing->name);
     }
@@ -21,8 +33,9 @@ void things_clear(struct things *things)
 static struct thing *add_thing(struct things *things, enum rank rank, const char *name)
 {
     static const char *const kinds[] = {
-        [RANK_SERVER] = "server", [RANK_SUBNET] = "subnet", [RANK_PROFILE] = "profile",
-        [RANK_NODE] = "node",     [RANK_KERNEL] = "kernel", [RANK_IMAGE] = "image"};
+        [RANK_SERVER] = "server",   [RANK_CLASS] = "class", [RANK_SUBNET] = "subnet",
+        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",   [RANK_KERNEL] = "kernel",
+        [RANK_IMAGE] = "image"};
     struct thing *thing = VEC_ADD(&things->list);
     thing->rank = rank;
     thing->kind = kinds[rank];
@@ -34,7 +47,7 @@ static struct thing *add_thing(struct things *things, enum rank rank, const char
 static void add_text(struct thing *thing, const char *key, const char *text)
 {
     if (text && text[0])
-        *VEC_ADD(&thing->facts) = (struct fact){.key = key, .text = xstrdup(text)};
+        *VEC_ADD(&thing->facts) = (struct fact){.key = xstrdup(key), .text = xstrdup(text)};
 }
 
 PRINTF(3, 4) static void add(struct thing *thing, const char *key, const char *fmt, ...)
@@ -44,7 +57,7 @@ PRINTF(3, 4) static void add(struct thing *thing, const char *key, const char *f
     va_start(args, fmt);
     str_vprintf(&text, fmt, args);
     va_end(args);
-    *VEC_ADD(&thing->facts) = (struct fact){.key = key, .text = str_steal(&text)};
+    *VEC_ADD(&thing->facts) = (struct fact){.key = xstrdup(key), .text = str_steal(&text)};
 }
 
 static void add_address(struct thing *thing, const char *key, ipv4_t address)
@@ -63,8 +76,53 @@ static void add_addresses(struct thing *thing, const char *key, const ipv4_t *ad
     add_text(thing, key, str_text(&text));
 }
 
-static void describe_server(const struct server_settings *server, struct things *things)
+/* A fact for each option: `option interface-mtu 9000`. */
+static void add_options(struct thing *thing, const struct option_values *options)
 {
+    VEC_EACH(option, &options->list) {
+        const char *name = dhcp_option_by_code(option->code).name;
+        cleanup_free char *key = name ? xasprintf("option %s", name) : xasprintf("option %u", option->code);
+        cleanup_free char *value = dhcp_option_format(option->code, option->data, option->size);
+        add(thing, key, "%s%s", value, option->always ? " (always)" : "");
+    }
+}
+
+static void add_patterns(struct thing *thing, const char *key, const struct glob *globs, size_t n)
+{
+    cleanup_str struct str text = {0};
+    for (size_t i = 0; i < n; i++) {
+        str_add(&text, i ? " " : "");
+        glob_format(&globs[i], &text);
+    }
+    add_text(thing, key, str_text(&text));
+}
+
+/* `place` counts from 1: of two classes that a client is in, the earlier one wins. */
+static void describe_class(const struct client_class *class, size_t place, struct things *things)
+{
+    static const char *const fields[CLASS_FIELDS] = {
+        [CLASS_VENDOR_CLASS] = "vendor_class", [CLASS_USER_CLASS] = "user_class",
+        [CLASS_HOST_NAME] = "host_name",       [CLASS_CIRCUIT_ID] = "circuit_id",
+        [CLASS_REMOTE_ID] = "remote_id",       [CLASS_MAC] = "mac"};
+    struct thing *thing = add_thing(things, RANK_CLASS, class->name);
+    cleanup_str struct str archs = {0};
+    add(thing, "place", "%zu", place);
+    for (size_t field = 0; field < CLASS_FIELDS; field++)
+        add_patterns(thing, fields[field], class->match[field].items, class->match[field].n);
+    VEC_EACH(arch, &class->archs) {
+        const char *name = pxe_arch_name(*arch);
+        str_printf(&archs, "%s%u%s%s%s", archs.len ? " " : "", *arch, name ? " (" : "", name ? name : "",
+                   name ? ")" : "");
+    }
+    add_text(thing, "arch", str_text(&archs));
+    add_text(thing, "profile", class->profile);
+    add_text(thing, "boot_file", class->boot_file);
+    add_options(thing, &class->options);
+}
+
+static void describe_server(const struct site *site, struct things *things)
+{
+    const struct server_settings *server = &site->server;
     struct thing *thing = add_thing(things, RANK_SERVER, "");
     cleanup_str struct str interfaces = {0};
     VEC_EACH(interface, &server->interfaces)
@@ -80,27 +138,53 @@ static void describe_server(const struct server_settings *server, struct things 
     add(thing, "http port", "%u", server->http_port);
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
     add_text(thing, "loaders", server->loader_dir);
+    add_options(thing, &site->options);
+}
+
+static void add_span(struct thing *thing, const char *key, const struct lease_span *span)
+{
+    if (!span->thousandths)
+        add(thing, key, "%u s", span->seconds);
+    else if (span->thousandths % 10)
+        add(thing, key, "%u.%u%%", span->thousandths / 10, span->thousandths % 10);
+    else
+        add(thing, key, "%u%%", span->thousandths / 10);
 }
 
 static void describe_subnet(const struct subnet *subnet, struct things *things)
 {
+    static const char *const unknown[] = {
+        [UNKNOWN_DENY] = "deny", [UNKNOWN_ALLOW] = "allow", [UNKNOWN_DISCOVER] = "discover"};
     struct thing *thing = add_thing(things, RANK_SUBNET, subnet->name);
     cleanup_str struct str pools = {0};
     char prefix[PREFIX_TEXT_MAX], first[IPV4_TEXT_MAX], last[IPV4_TEXT_MAX];
     VEC_EACH(pool, &subnet->pools)
-        str_printf(&pools, "%s%s-%s", pools.len ? " " : "", ipv4_format(pool->first, first),
-                   ipv4_format(pool->last, last));
+        str_printf(&pools, "%s%s-%s%s%s%s", pools.len ? " " : "", ipv4_format(pool->first, first),
+                   ipv4_format(pool->last, last), pool->class ? " (class " : "",
+                   pool->class ? pool->class : "", pool->class ? ")" : "");
     add_text(thing, "prefix", prefix_format(&subnet->prefix, prefix));
     add_text(thing, "interface", subnet->interface);
+    add_addresses(thing, "relays", subnet->relays.items, subnet->relays.n);
+    add_text(thing, "dhcp", subnet->mode == DHCP_PROXY ? "proxy" : "full");
     add_address(thing, "router", subnet->router);
     add_text(thing, "pools", str_text(&pools));
     add_addresses(thing, "dns", subnet->dns.items, subnet->dns.n);
     add_addresses(thing, "ntp", subnet->ntp.items, subnet->ntp.n);
     add_text(thing, "domain", subnet->domain);
     add(thing, "lease", "%u s", subnet->lease_s);
+    add(thing, "min_lease", "%u s", subnet->min_lease_s);
     add(thing, "max_lease", "%u s", subnet->max_lease_s);
-    add(thing, "unknown", "%s", subnet->unknown == UNKNOWN_ALLOW ? "allow" : "deny");
+    add_span(thing, "renew", &subnet->renew);
+    add_span(thing, "rebind", &subnet->rebind);
+    add_text(thing, "bootp", subnet->bootp ? "yes" : "no");
+    add_text(thing, "probe", subnet->probe ? "yes" : "no");
+    if (subnet->ipv6_only_s)
+        add(thing, "ipv6_only", "%u s", subnet->ipv6_only_s);
+    add_text(thing, "unknown", unknown[subnet->unknown]);
     add_text(thing, "unknown_profile", subnet->unknown_profile);
+    if (subnet->unknown == UNKNOWN_DISCOVER)
+        add(thing, "discovery_lease", "%u s", subnet->discovery_lease_s);
+    add_options(thing, &subnet->options);
 }
 
 static void describe_profile(const struct profile *profile, struct things *things)
@@ -116,20 +200,25 @@ static void describe_profile(const struct profile *profile, struct things *thing
              : profile->root_mode == ROOT_SHELL ? "shell"
                                                 : profile->root);
     add_text(thing, "cmdline", profile->cmdline);
+    add_text(thing, "boot_file", profile->boot_file);
+    add_options(thing, &profile->options);
     if (profile->memory)
         add(thing, "memory", "%" PRIu64 " bytes", profile->memory);
 }
 
-static void describe_node(const struct node *node, struct things *things)
+/* `classes_say`: some class has a profile, for machines that name none. */
+static void describe_node(const struct node *node, bool classes_say, struct things *things)
 {
     struct thing *thing = add_thing(things, RANK_NODE, node->name);
     char mac[MAC_TEXT_MAX], uuid[UUID_TEXT_MAX];
     add_text(thing, "mac", mac_format(&node->mac, mac));
     add_address(thing, "ip", node->ip);
-    add_text(thing, "profile", node->profile);
+    add(thing, "profile", "%s%s", node->profile,
+        node->has_profile || !classes_say ? "" : " (unless a class says another)");
     if (node->has_uuid)
         add_text(thing, "uuid", uuid_format(node->uuid, uuid));
     add_text(thing, "cmdline", node->cmdline);
+    add_options(thing, &node->options);
 }
 
 static int compare_things(const void *a, const void *b)
@@ -142,13 +231,18 @@ void things_of(const struct site *site, const struct generation_artifact *artifa
                struct things *ret_things)
 {
     *ret_things = (struct things){0};
-    describe_server(&site->server, ret_things);
+    describe_server(site, ret_things);
+    for (size_t i = 0; i < site->classes.n; i++)
+        describe_class(&site->classes.items[i], i + 1, ret_things);
     VEC_EACH(subnet, &site->subnets)
         describe_subnet(subnet, ret_things);
     VEC_EACH(profile, &site->profiles)
         describe_profile(profile, ret_things);
+    bool classes_say = false;
+    VEC_EACH(class, &site->classes)
+        classes_say |= class->profile != NULL;
     VEC_EACH(node, &site->nodes)
-        describe_node(node, ret_things);
+        describe_node(node, classes_say, ret_things);
     for (size_t i = 0; i < n; i++)
         add_thing(ret_things, artifacts[i].kind == ARTIFACT_KERNEL ? RANK_KERNEL : RANK_IMAGE,
                   artifacts[i].name)

@@ -5,8 +5,7 @@
 
 /* One thing of the site, as `key value` pairs in a fixed order. */
 struct fact {
-    const char *key; /* a constant */
-    char *text;
+    char *key, *text;
 };
 struct thing {
     unsigned rank;    /* order of the kinds in a diff */

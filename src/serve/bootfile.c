@@ -37,7 +37,7 @@ const char *bootfile_for(const struct pxe_client *client, uint16_t *ret_arch)
     return NULL;
 }
 
-bool bootfile_is_program(const char *name)
+static bool is_known(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
         if (str_eq(programs[i].file, name))
@@ -48,8 +48,28 @@ bool bootfile_is_program(const char *name)
     return false;
 }
 
+bool bootfile_is_program(const char *name)
+{
+    static const char *const endings[] = {".efi", ".0", ".pxe", ".kpxe", ".kkpxe"};
+    for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+        if (str_ends(name, endings[i]))
+            return true;
+    return is_known(name);
+}
+
 bool bootfile_is_loader(const char *name)
 {
     /* PXELINUX's modules: one name without folders, `ldlinux.c32` */
-    return bootfile_is_program(name) || (name[0] != '.' && !strchr(name, '/') && str_ends(name, ".c32"));
+    return is_known(name) || (name[0] != '.' && !strchr(name, '/') && str_ends(name, ".c32"));
+}
+
+bool bootfile_is_named(const struct site *site, const char *name)
+{
+    VEC_EACH(profile, &site->profiles)
+        if (str_eq(profile->boot_file, name))
+            return true;
+    VEC_EACH(class, &site->classes)
+        if (str_eq(class->boot_file, name))
+            return true;
+    return false;
 }

@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include "model/site.h"
 #include "proto/pxe.h"
 
 /* The file for the first architecture of the list that has one; without a list (P12) the one for BIOS. NULL
@@ -11,7 +12,10 @@ const char *bootfile_for(const struct pxe_client *client, uint16_t *ret_arch);
 /* Whether `name` is a boot program or one of its modules: what a TFTP client may fetch from the loader
  * folders. */
 bool bootfile_is_loader(const char *name);
-/* Whether it is a boot program itself: fetching it means that the firmware's part is over (STAGE_LOADER). */
+/* Whether a profile or a class names it as its boot_file: then it may be fetched too. */
+bool bootfile_is_named(const struct site *site, const char *name);
+/* Whether it is a boot program itself, by its name: fetching it means that the firmware's part is over
+ * (STAGE_LOADER). */
 bool bootfile_is_program(const char *name);
 
 /* The distribution's places of the loaders, ends with NULL. */

@@ -358,9 +358,7 @@ enum dhcp_verdict dhcp_server_handle(struct dhcp_server *s, const struct generat
                          .arrival = arrival,
                          .packet = &s->packet,
                          .outcome = o};
-    memset(o, 0, offsetof(struct dhcp_outcome, lease));
-    memset(&o->lease, 0, sizeof(o->lease));
-    o->size = 0;
+    memset(o, 0, offsetof(struct dhcp_outcome, packet));
     o->note[0] = '\0';
     o->ifindex = arrival->ifindex;
     o->local = arrival->local;

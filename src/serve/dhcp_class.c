@@ -112,7 +112,6 @@ void exchange_classify(struct exchange *x)
         if (is_in(x, i))
             add_settings(x, &site->classes.items[i].options);
     add_settings(x, &x->subnet->options);
-    add_settings(x, &site->options);
 }
 
 const struct option_value *exchange_setting(const struct exchange *x, uint8_t code)

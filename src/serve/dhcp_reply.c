@@ -67,6 +67,14 @@ static bool put_setting(struct reply *r, uint8_t code)
     return value != NULL;
 }
 
+/* The site's, unless something more particular had the option's turn. */
+static void put_site_setting(struct reply *r, uint8_t code)
+{
+    const struct option_value *value = option_values_find(&r->x->generation->site->options, code);
+    if (value)
+        put(r, code, value->data, value->size);
+}
+
 /* D2: by giaddr, then ciaddr, then the broadcast bit; a NAK without relay is broadcast, and so is an OFFER
  * that gives no address, to which nothing could be sent. */
 static void set_route(struct exchange *x, ipv4_t yiaddr)
@@ -181,6 +189,7 @@ static void put_network(struct reply *r)
     put_u32(r, DHCP_SUBNET_MASK, prefix_mask(&s->prefix));
     if (!put_setting(r, DHCP_ROUTER) && s->router)
         put_u32(r, DHCP_ROUTER, s->router);
+    put_site_setting(r, DHCP_ROUTER);
 }
 
 /* RFC 8925 §3.3: only to one that asks for it. */
@@ -197,6 +206,8 @@ static void write_fqdn(const struct exchange *x, bool wire, struct writer *w)
 {
     const struct option_value *set = exchange_setting(x, DHCP_DOMAIN_NAME);
     const char *domain = set ? NULL : x->subnet->domain;
+    if (!set && !domain)
+        set = option_values_find(&x->generation->site->options, DHCP_DOMAIN_NAME);
     char name[64], whole[320];
     if (x->node)
         snprintf(name, sizeof(name), "%s", x->node->name);
@@ -241,13 +252,11 @@ static void put_fqdn(struct reply *r)
 }
 
 /* What definitions set and the client wants, or must have. */
-static void put_settings(struct reply *r)
+static void put_settings(struct reply *r, const struct option_values *values)
 {
-    const struct exchange *x = r->x;
-    for (size_t i = 0; i < x->settings_n; i++)
-        VEC_EACH(value, &x->settings[i]->list)
-            if (value->always || bit(x->wanted, value->code))
-                put(r, value->code, value->data, value->size);
+    VEC_EACH(value, &values->list)
+        if (value->always || bit(r->x->wanted, value->code))
+            put(r, value->code, value->data, value->size);
 }
 
 /* What a client may ask for. */
@@ -259,7 +268,8 @@ static void put_services(struct reply *r)
     if (x->packet->giaddr && selection.left == 4) /* RFC 3011 §2: what was followed is echoed */
         put(r, DHCP_SUBNET_SELECTION, selection.p, selection.left);
     put_ipv6_only(r);
-    put_settings(r);
+    for (size_t i = 0; i < x->settings_n; i++)
+        put_settings(r, x->settings[i]);
     if (bit(x->wanted, DHCP_DNS))
         put_addresses(r, DHCP_DNS, s->dns.items, s->dns.n);
     if (bit(x->wanted, DHCP_HOST_NAME) && x->node)
@@ -271,6 +281,7 @@ static void put_services(struct reply *r)
         put_u32(r, DHCP_BROADCAST_ADDRESS, prefix_broadcast(&s->prefix));
     if (bit(x->wanted, DHCP_NTP))
         put_addresses(r, DHCP_NTP, s->ntp.items, s->ntp.n);
+    put_settings(r, &x->generation->site->options);
 }
 
 /* The boot file for this firmware. NULL: it is none, or there is none for it (P1), and people are told. */
@@ -331,7 +342,8 @@ static void put_pxe(struct reply *r, const char *file)
     put_text(r, DHCP_VENDOR_CLASS, "PXEClient");
     put(r, DHCP_VENDOR_SPECIFIC, buf, pxe_vendor_encode(&vendor, buf));
     if (!put_setting(r, DHCP_TFTP_SERVER_NAME))
-        put_text(r, DHCP_TFTP_SERVER_NAME, ipv4_format(x->arrival->local, text));
+        put_site_setting(r, DHCP_TFTP_SERVER_NAME);
+    put_text(r, DHCP_TFTP_SERVER_NAME, ipv4_format(x->arrival->local, text));
     put(r, DHCP_BOOT_FILE, file, strlen(file) + 1); /* P3: with its NUL */
     if (!uuid.failed && uuid.left == 17)
         put(r, DHCP_CLIENT_UUID, uuid.p, uuid.left);

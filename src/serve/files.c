@@ -240,7 +240,8 @@ static int open_loader(struct files *f, const char *name, struct served_file **r
                        const char **ret_reason)
 {
     int r = -ENOENT;
-    *ret_reason = "not in the loader folders: is the package of PXELINUX installed?";
+    *ret_reason =
+        "not in the loader folders: is its package installed, and does server: loaders: name its folder?";
     for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
         r = open_shared(f, FILE_LOADER, f->loader_fds[i], name, ret_file);
     return r;
@@ -334,7 +335,7 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
     }
     if (str_starts(a->name, CONFIG_FOLDER))
         return open_config(f, now, g, request, &asker, a->name + strlen(CONFIG_FOLDER), &a->file, ret_reason);
-    if (bootfile_is_loader(a->name))
+    if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))
         return open_loader(f, a->name, &a->file, ret_reason);
     return open_artifact(f, a->name, &a->file, ret_reason);
 }

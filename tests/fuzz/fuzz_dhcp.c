@@ -1,9 +1,14 @@
 /* The DHCP server as a whole: a sequence of messages against one server, with what must hold after each.
  *
- * Input: records of a byte `where` (its bits choose interface, relay, port and how much time passes), two
- * bytes of length and a message. Held: a reply parses, fits the client, and never carries options 50, 55 or
- * 57; an ACK of a pool address comes with its lease; no address is acknowledged to two clients while both
- * leases run; a fixed address only goes to its node.
+ * Input: records of a byte `where`, two bytes of length and a message. The bits of `where`: 1 and 2 choose
+ * the source address, 4 port 4011, 8 the interface of the subnet that another server has the addresses of,
+ * the high four how much time passes. A record without a message is something else that happens; `where` says
+ * what (see `happen`).
+ *
+ * Held: a reply parses, fits the client, and never carries options 50, 55 or 57; an ACK of a pool address
+ * comes with its lease, and not at all when that could not be stored; no address is acknowledged to two
+ * clients while both leases run; a fixed address only goes to its node, a class's to its clients; where
+ * another server gives the addresses we give none.
  */
 #include "base/str.h"
 #include "proto/pxe.h"
@@ -15,7 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define POOL_FIRST 0x0a070064u
 #define POOL_SIZE  8
-#define FIXED      0x0a070015u
+#define RESERVED   (POOL_FIRST + 3)             /* of n2, within the pool */
+#define FIXED      0x0a070015u                  /* of n1 */
+#define CLASS_IP   (POOL_FIRST + POOL_SIZE - 1) /* of the class `guest` */
+#define SERVER     0x0a070001u
+#define SERVER_2   0x0a080001u
 
 #define MUST(condition)                                                                                      \
     do {                                                                                                     \
@@ -28,7 +37,7 @@ static const struct mac node_mac = {{0x52, 0x54, 0, 0, 0, 1}};
 static void ignore(struct event_sink *sink, const struct event *event)
 {
     (void)sink;
-    (void)event;
+    MUST(!event->detail || strlen(event->detail) < 300);
 }
 
 static uint64_t random_number(void *user)
@@ -41,28 +50,65 @@ static uint64_t random_number(void *user)
 static struct event_sink sink = {ignore};
 static struct counters counters;
 
-static struct generation *make_generation(void)
+static void set(struct option_values *values, uint8_t code, size_t size, bool always)
 {
-    struct site *site = site_new();
-    struct diags diags = {0};
+    *VEC_ADD(&values->list) = (struct option_value){
+        .code = code, .always = always, .size = (uint16_t)size, .data = memset(xmalloc(size), 'x', size)};
+}
+
+static void add_subnets(struct site *site)
+{
     struct subnet *lab = VEC_ADD(&site->subnets);
     *lab = subnet_new(xstrdup("lab"));
     lab->prefix = (struct ipv4_prefix){0x0a070000, 24};
     lab->router = 0x0a0700fe;
+    lab->domain = xstrdup("lab.example");
     lab->lease_s = 3600;
     lab->max_lease_s = 7200;
-    lab->unknown = UNKNOWN_ALLOW;
+    lab->unknown = UNKNOWN_DISCOVER;
+    lab->discovery_lease_s = 5000;
     lab->unknown_profile = xstrdup("default");
-    VEC_PUSH(&lab->pools, ((struct pool){.first = POOL_FIRST, .last = POOL_FIRST + POOL_SIZE - 1}));
+    lab->bootp = lab->probe = true;
+    lab->ipv6_only_s = 1800;
+    VEC_PUSH(&lab->pools, ((struct pool){.first = POOL_FIRST, .last = CLASS_IP - 1}));
+    VEC_PUSH(&lab->pools, ((struct pool){.first = CLASS_IP, .last = CLASS_IP, .class = xstrdup("guest")}));
+    VEC_PUSH(&lab->relays, 0xc0a80001);
+    set(&lab->options, 26, 2, true);
+    struct subnet *other = VEC_ADD(&site->subnets);
+    *other = subnet_new(xstrdup("other"));
+    other->prefix = (struct ipv4_prefix){0x0a080000, 24};
+    other->mode = DHCP_PROXY;
+    other->unknown = UNKNOWN_ALLOW;
+    other->unknown_profile = xstrdup("default");
+}
+
+static void add_nodes(struct site *site)
+{
     struct node *node = VEC_ADD(&site->nodes);
     *node = (struct node){.name = xstrdup("n1"), .mac = node_mac, .ip = FIXED, .profile = xstrdup("default")};
-    node = VEC_ADD(&site->nodes); /* reserved within the pool */
+    set(&node->options, 224, 700, false);
+    node = VEC_ADD(&site->nodes);
     *node = (struct node){.name = xstrdup("n2"),
                           .mac = {{0x52, 0x54, 0, 0, 0, 2}},
-                          .ip = POOL_FIRST + 3,
+                          .ip = RESERVED,
                           .profile = xstrdup("default")};
+}
+
+static struct generation *make_generation(unsigned number)
+{
+    struct site *site = site_new();
+    struct diags diags = {0};
+    struct profile *profile = VEC_ADD(&site->profiles);
+    *profile = (struct profile){.name = xstrdup("default"), .cmdline = xstrdup("")};
+    struct client_class *class = VEC_ADD(&site->classes);
+    class->name = xstrdup("guest");
+    class->boot_file = xstrdup("http://10.7.0.1/boot");
+    MUST(glob_parse("*guest*", VEC_ADD(&class->match[CLASS_VENDOR_CLASS])) == 0);
+    set(&class->options, 6, 4, true);
+    add_subnets(site);
+    add_nodes(site);
     MUST(site_index(site, &diags) == 0);
-    return generation_new(1, 0, site);
+    return generation_new(number, 0, site);
 }
 
 /* Who was told that an address is theirs, and until when. */
@@ -75,7 +121,7 @@ static void check_lease(const struct dhcp_outcome *o, const struct dhcp_packet *
 {
     uint32_t seconds = 0;
     MUST(o->lease.ip == reply->yiaddr && o->lease.state == LEASE_BOUND);
-    MUST(o->lease.ip >= POOL_FIRST && o->lease.ip < POOL_FIRST + POOL_SIZE && o->lease.ip != POOL_FIRST + 3);
+    MUST(o->lease.ip >= POOL_FIRST && o->lease.ip < POOL_FIRST + POOL_SIZE && o->lease.ip != RESERVED);
     MUST(dhcp_get_u32(reply, DHCP_LEASE_TIME, &seconds) && seconds >= 60 && seconds <= 7200);
     unsigned i = o->lease.ip - POOL_FIRST;
     bool same = owner[i].key.size == o->lease.client.size &&
@@ -85,63 +131,114 @@ static void check_lease(const struct dhcp_outcome *o, const struct dhcp_packet *
     owner[i].until_us = now_us + seconds * UINT64_C(1000000);
 }
 
-static void check(const struct dhcp_outcome *o, enum dhcp_verdict verdict, uint64_t now_us)
+static void check_reply(const struct dhcp_outcome *o, const struct dhcp_packet *reply,
+                        enum dhcp_verdict verdict, bool stored, uint64_t now_us)
+{
+    MUST(reply->op == DHCP_BOOTREPLY && reply->type == o->reply);
+    MUST(!dhcp_has(reply, 50) && !dhcp_has(reply, 55) && !dhcp_has(reply, 57));
+    /* A renewal through a router and a relay's message may come in there too: they are of the other subnet.
+     */
+    MUST(o->local != SERVER_2 || reply->yiaddr == 0 || reply->ciaddr == reply->yiaddr || reply->giaddr);
+    MUST(o->route != ROUTE_LINK || reply->yiaddr);
+    if (reply->yiaddr == FIXED)
+        MUST(mac_equal(&o->mac, &node_mac));
+    MUST((verdict == DHCP_SEND_WHEN_DURABLE) == (o->reply == DHCP_ACK && o->store));
+    MUST(verdict != DHCP_SEND_AFTER_PROBE || o->reply == DHCP_OFFER);
+    if (verdict == DHCP_SEND_WHEN_DURABLE && stored)
+        check_lease(o, reply, now_us);
+    else if (verdict != DHCP_SEND_WHEN_DURABLE && o->reply == DHCP_ACK && reply->yiaddr)
+        MUST(reply->yiaddr == FIXED || reply->yiaddr == RESERVED);
+}
+
+static void check(const struct dhcp_outcome *o, enum dhcp_verdict verdict, bool stored, uint64_t now_us)
 {
     static struct dhcp_packet reply;
     if (o->store && o->lease.state != LEASE_BOUND)
         owner[o->lease.ip - POOL_FIRST].until_us = 0; /* given back, or declined */
     MUST((verdict == DHCP_SILENT) == (o->size == 0));
+    MUST((verdict == DHCP_SILENT) == (o->silence != SILENCE_NONE));
     if (verdict == DHCP_SILENT)
         return;
     MUST(o->size <= DHCP_REPLY_MAX);
     MUST(dhcp_parse(o->packet, o->size, &reply) == DHCP_OK);
-    MUST(reply.op == DHCP_BOOTREPLY && reply.type == o->reply);
-    MUST(!dhcp_has(&reply, 50) && !dhcp_has(&reply, 55) && !dhcp_has(&reply, 57));
-    if (reply.yiaddr == FIXED)
-        MUST(mac_equal(&o->mac, &node_mac));
-    MUST((verdict == DHCP_SEND_WHEN_DURABLE) == (o->reply == DHCP_ACK && o->store));
-    if (verdict == DHCP_SEND_WHEN_DURABLE)
-        check_lease(o, &reply, now_us);
-    else if (o->reply == DHCP_ACK && reply.yiaddr)
-        MUST(reply.yiaddr == FIXED || reply.yiaddr == POOL_FIRST + 3);
+    check_reply(o, &reply, verdict, stored, now_us);
 }
 
-static void one(struct dhcp_server *server, struct generation *generation, struct moment *now, uint8_t where,
-                const void *data, size_t size)
+struct bed {
+    struct dhcp_server *server;
+    struct generation *generations[2];
+    unsigned current;
+    struct moment now;
+    bool failing; /* the store cannot be written */
+};
+
+static void one(struct bed *bed, uint8_t where, const void *data, size_t size)
 {
     static struct dhcp_outcome outcome;
-    struct dhcp_arrival arrival = {.interface = "br0",
-                                   .ifindex = 1,
-                                   .local = 0x0a070001,
-                                   .prefix = {0x0a070000, 24},
+    bool other = where & 8;
+    struct dhcp_arrival arrival = {.interface = other ? "br1" : "br0",
+                                   .ifindex = other ? 2 : 1,
+                                   .local = other ? SERVER_2 : SERVER,
+                                   .prefix = {other ? 0x0a080000 : 0x0a070000, 24},
                                    .from = where & 1   ? POOL_FIRST
                                            : where & 2 ? FIXED
                                                        : 0,
                                    .from_port = 68,
                                    .to = UINT32_MAX,
                                    .to_port = where & 4 ? 4011 : 67,
+                                   .received_us = bed->now.mono_us,
                                    .data = data,
                                    .size = size};
-    now->mono_us += (where >> 4) * UINT64_C(100000000);
-    now->unix_us += (where >> 4) * INT64_C(100000000);
-    enum dhcp_verdict verdict = dhcp_server_handle(server, generation, now, &arrival, &outcome);
-    check(&outcome, verdict, now->mono_us);
+    bed->now.mono_us += 1 + (where >> 4) * UINT64_C(100000000);
+    bed->now.unix_us += (where >> 4) * INT64_C(100000000);
+    struct generation *generation = bed->generations[bed->current];
+    enum dhcp_verdict verdict = dhcp_server_handle(bed->server, generation, &bed->now, &arrival, &outcome);
+    bool stored = outcome.store && !bed->failing;
+    check(&outcome, verdict, stored, bed->now.mono_us);
     if (outcome.store)
-        dhcp_server_committed(server, now, &outcome.lease, true);
-    if (verdict != DHCP_SILENT)
-        dhcp_server_sent(server, now, &outcome, 1);
+        dhcp_server_committed(bed->server, &bed->now, &outcome.lease, stored);
+    if (verdict == DHCP_SEND_WHEN_DURABLE && !stored)
+        dhcp_server_unsent(bed->server, &outcome);
+    else if (verdict != DHCP_SILENT)
+        dhcp_server_sent(bed->server, &bed->now, &outcome, generation->number);
+}
+
+/* What happens besides messages: the store fails or works again, a generation is published, a person releases
+ * an address, a probe finds one in use. */
+static void happen(struct bed *bed, uint8_t what)
+{
+    struct lease lease;
+    unsigned i = what & 7;
+    switch (what >> 6) {
+    case 0:
+        bed->failing = what & 1;
+        break;
+    case 1:
+        bed->current = what & 1;
+        break;
+    case 2:
+        if (dhcp_server_release(bed->server, &bed->now, POOL_FIRST + i, &lease) == 0)
+            owner[i].until_us = 0;
+        break;
+    default:
+        if (dhcp_server_in_use(bed->server, &bed->now, POOL_FIRST + i, &lease) == 0)
+            MUST(lease.state == LEASE_DECLINED && owner[i].until_us <= bed->now.mono_us);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct generation *generation;
-    struct moment now = {.mono_us = 1000000, .unix_us = INT64_C(1700000000000000)};
+    static struct bed bed;
+    bed.now = (struct moment){.mono_us = 1000000, .unix_us = INT64_C(1700000000000000)};
+    bed.failing = false;
+    bed.current = 0;
     struct boot_table *boots = boot_table_new(&(struct boot_table_config){
         .capacity = 64, .random = random_number, .sink = &sink, .counters = &counters});
-    struct dhcp_server *server = dhcp_server_new(&(struct dhcp_server_config){
+    bed.server = dhcp_server_new(&(struct dhcp_server_config){
         .random = random_number, .sink = &sink, .counters = &counters, .boots = boots});
-    if (!generation)
-        generation = make_generation();
+    for (unsigned i = 0; i < 2; i++)
+        if (!bed.generations[i])
+            bed.generations[i] = make_generation(i + 1);
     memset(owner, 0, sizeof(owner));
     struct reader r = reader_of(data, size);
     while (r.left >= 3) {
@@ -149,9 +246,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t n = reader_u16(&r);
         if (n > r.left)
             n = r.left;
-        one(server, generation, &now, where, reader_take(&r, n), n);
+        if (n)
+            one(&bed, where, reader_take(&r, n), n);
+        else
+            happen(&bed, where);
     }
-    dhcp_server_free(server);
+    dhcp_server_free(bed.server);
     boot_table_free(boots);
     return 0;
 }

@@ -59,6 +59,7 @@ static inline struct subnet *add_subnet(struct site *site, const char *name, con
 {
     struct subnet *s = VEC_ADD(&site->subnets);
     *s = subnet_new(xstrdup(name));
+    s->probe = false; /* a test of probes asks for them */
     assert_int_equal(prefix_parse(prefix, &s->prefix), 0);
     return s;
 }

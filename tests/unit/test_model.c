@@ -99,15 +99,31 @@ static void test_duplicates(void **state)
         assert_int_equal(diags.list.items[i].line, 3); /* at the later one */
 }
 
-static void test_subnet_of(void **state)
+static void check_subnets(const struct site *site)
 {
-    (void)state;
-    CLEANUP(site_free) struct site *site = site_new();
-    *VEC_ADD(&site->subnets) = (struct subnet){.name = xstrdup("a"), .prefix = {0xc0a80700, 24}};
-    *VEC_ADD(&site->subnets) = (struct subnet){.name = xstrdup("b"), .prefix = {0x0a000000, 8}};
     assert_string_equal(site_subnet_of(site, 0xc0a807ff)->name, "a");
     assert_string_equal(site_subnet_of(site, 0x0a123456)->name, "b");
     assert_null(site_subnet_of(site, 0xc0a80800));
+    assert_null(site_subnet_of(site, 0x01000000));
+    assert_null(site_subnet_of(site, 0xffffffff));
+}
+
+static void test_subnet_of(void **state)
+{
+    CLEANUP(site_free) struct site *site = site_new();
+    struct diags diags = {0};
+    *VEC_ADD(&site->subnets) = (struct subnet){.name = xstrdup("a"), .prefix = {0xc0a80700, 24}};
+    *VEC_ADD(&site->subnets) = (struct subnet){.name = xstrdup("b"), .prefix = {0x0a000000, 8}};
+    VEC_PUSH(&site->subnets.items[1].relays, 0xc0a80901u);
+    VEC_PUSH(&site->subnets.items[1].relays, 0xc0a80801u);
+    check_subnets(site);
+    assert_int_equal(site_index(site, &diags), 0);
+    check_subnets(site);
+    assert_string_equal(site_subnet_of_relay(site, 0xc0a80701)->name, "a");
+    assert_string_equal(site_subnet_of_relay(site, 0xc0a80801)->name, "b");
+    assert_string_equal(site_subnet_of_relay(site, 0xc0a80901)->name, "b");
+    assert_null(site_subnet_of_relay(site, 0x0a000001)); /* that one lists others */
+    assert_null(site_subnet_of_relay(site, 0x01000001));
 }
 
 static void test_generation(void **state)

@@ -257,6 +257,51 @@ static void test_diff(void **state)
     assert_string_equal(same, "");
 }
 
+/* What a subnet, a class and the options say of DHCP, by name and readable. */
+static void test_diff_dhcp(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    cleanup_free char *text = NULL, *back = NULL;
+    must_publish(f, 1);
+    put(f->config, "rambox.yaml",
+        "subnets: {lab: {prefix: 192.168.7.0/24, pools: [192.168.7.100-192.168.7.199,\n"
+        "    {range: 192.168.7.20-192.168.7.29, class: phones}], relays: [192.168.7.1, 10.9.0.1], renew: "
+        "6h,\n"
+        "    rebind: 87.6%, mtu: 9000, dns_search: [eng.lab, lab], bootp: yes, probe: no, ipv6_only: 30m,\n"
+        "    unknown: discover, unknown_profile: default, options: {224: {hex: \"00ff\", always: yes}}},\n"
+        "  other: {prefix: 10.2.0.0/24, dhcp: proxy}}\n"
+        "classes:\n  phones:\n    match: {vendor_class: [SIP*, 0x0104], mac: \"52:*\", arch: [bios, 250]}\n"
+        "    profile: default\n    boot_file: phone.bin\n    options: {66: phones.lab}\n"
+        "options: {ntp-servers: [192.168.7.1, 192.168.7.2]}\n"
+        "profiles: {default: {kernel: smallest, image: smallest, options: {19: yes}, boot_file: x.efi}}\n");
+    put(f->config, "nodes.d/n1.yaml",
+        "node: n1\nmac: 52:54:00:00:00:01\nip: 192.168.7.11\nprofile: default\n"
+        "options: {23: 64}\n");
+    must_publish(f, 2);
+    assert_int_equal(generation_diff(f->state, 1, 2, &diags, &text), 0);
+    assert_string_equal(
+        text,
+        "~ server: option ntp-servers (none) -> [192.168.7.1, 192.168.7.2]\n"
+        "+ class phones: place 1, vendor_class SIP* 0x0104, mac 52:*, arch 0 (BIOS) 250, profile default, "
+        "boot_file phone.bin, option tftp-server-name phones.lab\n"
+        "~ subnet lab: pools 192.168.7.100-192.168.7.199 -> 192.168.7.100-192.168.7.199 "
+        "192.168.7.20-192.168.7.29 (class phones), renew 50% -> 21600 s, rebind 87.5% -> 87.6%, bootp no -> "
+        "yes, "
+        "probe yes -> no, unknown deny -> discover, relays (none) -> 192.168.7.1 10.9.0.1, ipv6_only (none) "
+        "-> 1800 "
+        "s, unknown_profile (none) -> default, discovery_lease (none) -> 600 s, option interface-mtu (none) "
+        "-> 9000, "
+        "option domain-search (none) -> [eng.lab, lab], option 224 (none) -> 0x00ff (always)\n"
+        "+ subnet other: prefix 10.2.0.0/24, dhcp proxy, lease 86400 s, min_lease 60 s, max_lease 86400 s, "
+        "renew 50%, "
+        "rebind 87.5%, bootp no, probe yes, unknown deny\n"
+        "~ profile default: boot_file (none) -> x.efi, option ip-forwarding (none) -> yes\n"
+        "~ node n1: option default-ip-ttl (none) -> 64\n");
+    assert_int_equal(generation_diff(f->state, 2, 1, &diags, &back), 0);
+    assert_non_null(strstr(back, "- class phones: place 1, vendor_class SIP* 0x0104, mac 52:*, "));
+}
+
 static char *preview(struct folder *f, bool artifacts)
 {
     cleanup_diags struct diags diags = {0};
@@ -433,9 +478,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),          TEST(test_unchanged), TEST(test_refused),
-        TEST(test_damaged_artifact), TEST(test_switch),    TEST(test_diff),
-        TEST(test_preview),          TEST(test_cut_short), TEST(test_prune),
+        TEST(test_publish),   TEST(test_unchanged), TEST(test_refused),   TEST(test_damaged_artifact),
+        TEST(test_switch),    TEST(test_diff),      TEST(test_diff_dhcp), TEST(test_preview),
+        TEST(test_cut_short), TEST(test_prune),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,111 @@
+/* `profiles:` of rambox.yaml. */
+#include "base/str.h"
+#include "config/documents.h"
+
+#include <ctype.h>
+#include <errno.h>
+
+static const char *const ip_words[] = {
+    [IP_STATIC] = "static", [IP_DHCP] = "dhcp", [IP_NONE] = "none", [IP_NONE + 1] = NULL};
+static const struct type type_ip_mode = {.what = "way to get an address",
+                                         .expected = "static, dhcp or none",
+                                         .parse = parse_word,
+                                         .size = sizeof(enum ip_mode),
+                                         .words = ip_words};
+
+/* H21..H24: `ram`, `shell`, or what stands behind root=. */
+static int read_root(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
+                     void *object)
+{
+    static const struct type type_root = {
+        .what = "root",
+        .expected = "ram, shell, or what the kernel's root= takes, like \"/dev/vda rootfstype=ext4\"",
+        .parse = parse_text,
+        .size = sizeof(char *)};
+    struct profile *profile = object;
+    cleanup_free char *text = NULL;
+    int r = map_value(m, key->text, &type_root, value, &text);
+    if (r < 0)
+        return r;
+    if (text[0] == '\0' || text[0] == ' ')
+        return map_error(m, &value->pos, "\"root\" is empty; expected %s", type_root.expected);
+    profile->root_mode = str_eq(text, "ram") ? ROOT_RAM : str_eq(text, "shell") ? ROOT_SHELL : ROOT_OTHER;
+    if (profile->root_mode == ROOT_OTHER)
+        profile->root = TAKE_PTR(text);
+    return 0;
+}
+
+static int parse_console(const struct type *type, const char *text, void *target)
+{
+    return text[0] && !strchr(text, ' ') ? parse_text(type, text, target) : -EINVAL;
+}
+
+static const struct type type_console = {.what = "console",
+                                         .expected = "what the kernel's console= takes, like ttyS0,115200",
+                                         .parse = parse_console,
+                                         .size = sizeof(char *)};
+
+/* What fits the field `file` of a message with its NUL (RFC 2131 §2), and what option 67 carries of a URL. */
+enum { BOOT_FILE_MAX = 127, BOOT_URL_MAX = 1024 };
+
+/* A path beneath the loader folders: every part of it is a name. */
+static bool is_boot_path(const char *text)
+{
+    for (const char *part = text;; part++) {
+        size_t n = strcspn(part, "/");
+        if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+            return false;
+        part += n;
+        if (!*part)
+            return strlen(text) <= BOOT_FILE_MAX;
+    }
+}
+
+static int parse_boot_file(const struct type *type, const char *text, void *target)
+{
+    for (const char *p = text; *p; p++)
+        if (!isgraph((unsigned char)*p) || *p == '\\')
+            return -EINVAL;
+    bool url = is_url(text);
+    const char *host = url ? strstr(text, "://") + 3 : NULL;
+    if (url ? !isalnum((unsigned char)*host) || strlen(text) > BOOT_URL_MAX : !is_boot_path(text))
+        return -EINVAL;
+    return parse_text(type, text, target);
+}
+
+const struct type type_boot_file = {
+    .what = "boot file",
+    .expected =
+        "a file of the loader folders like ipxe.efi (at most 127 characters, no leading / and no ..), or a "
+        "URL for UEFI HTTP boot (at most 1024)",
+    .parse = parse_boot_file,
+    .size = sizeof(char *)};
+
+static int read_profile(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
+                        void *user)
+{
+    static const struct field fields[] = {
+        FIELD("kernel", type_label, struct profile, kernel, .required = true),
+        FIELD("image", type_label, struct profile, image),
+        FIELD("console", type_console, struct profile, console),
+        FIELD("ip", type_ip_mode, struct profile, ip),
+        {.key = "root", .read = read_root},
+        FIELD("cmdline", type_text, struct profile, cmdline),
+        FIELD("boot_file", type_boot_file, struct profile, boot_file),
+        FIELD_READ("options", read_options, struct profile, options),
+        FIELD("memory", type_size, struct profile, memory),
+        {0},
+    };
+    struct site *site = user;
+    struct profile *profile = VEC_ADD(&site->profiles);
+    cleanup_free char *what = xasprintf("profile %s", key->text);
+    profile->name = xstrdup(key->text);
+    profile->cmdline = xstrdup("");
+    profile->pos = key->pos;
+    return map_fields(m, value, fields, what, &profile->pos, profile);
+}
+
+int read_profiles(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object)
+{
+    return map_names(m, value, key->text, read_profile, object);
+}
