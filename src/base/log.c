@@ -58,12 +58,15 @@ static size_t time_of_day(char *buf)
         second = now.tv_sec;
     }
     unsigned ms = (unsigned)(now.tv_nsec / 1000000);
-    const char fraction[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
-                             ' '};
-    size_t n = strlen(text);
-    memcpy(buf, text, n);
-    memcpy(buf + n, fraction, sizeof(fraction));
-    return n + sizeof(fraction);
+    size_t n = 0;
+    for (; text[n]; n++)
+        buf[n] = text[n];
+    buf[n++] = '.';
+    buf[n++] = (char)('0' + ms / 100);
+    buf[n++] = (char)('0' + ms / 10 % 10);
+    buf[n++] = (char)('0' + ms % 10);
+    buf[n++] = ' ';
+    return n;
 }
 
 static bool for_journal(void)
