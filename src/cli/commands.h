@@ -17,11 +17,16 @@
     X(image_diff)            \
     X(image_list)            \
     X(image_show)            \
+    X(import)                \
     X(init)                  \
     X(kernel_build)          \
     X(kernel_config)         \
     X(kernel_list)           \
+    X(lease_history)         \
+    X(lease_list)            \
+    X(lease_release)         \
     X(node_add)              \
+    X(node_candidates)       \
     X(node_list)             \
     X(node_rm)               \
     X(node_show)             \

@@ -42,8 +42,11 @@ int config_init(const char *dir, const char *share_dir, struct diags *diags);
 
 /* Adds the nodes, each as nodes.d/NAME.yaml, after checking that the whole site stays valid with them. All or
  * nothing: when one cannot be added, nothing is written (-EEXIST: such a file is there; -errno with `diags`).
- */
+ * What is wrong with a node is said at its `pos`. */
 int config_add_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
+                     struct diags *diags);
+/* Checks the same, and writes nothing. */
+int config_try_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
                      struct diags *diags);
 /* Removes the files of these nodes (names, ends with NULL). All or nothing: -ENOENT: no such node; -EBUSY:
  * its file holds other nodes too, and which. Works also when other files are wrong. */

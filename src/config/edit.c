@@ -73,22 +73,24 @@ static char *node_path(const char *dir, const char *name)
     return xasprintf("%s/nodes.d/%s.yaml", dir, name);
 }
 
-/* Reads the node's text as it will be read later, and puts it into the site without a place, since it is in
- * no file yet. */
+/* Reads the node's text as it will be read later, and puts it into the site with the place that it comes
+ * from, since it is in no file yet. Where its values stand is not remembered: that is looked for in a list.
+ */
 static int try_node(struct loading *l, const char *dir, const struct node *node, const char *text)
 {
+    struct mapper mapper = {.diags = l->mapper.diags};
     cleanup_free char *path = node_path(dir, node->name);
     if (!node->name || !is_host_label(node->name))
-        return diag_error(l->mapper.diags, NULL, "\"%s\" is no name of a node; expected %s",
+        return diag_error(l->mapper.diags, &node->pos, "\"%s\" is no name of a node; expected %s",
                           node->name ? node->name : "", type_label.expected);
     if (file_exists(path)) {
-        diag_error(l->mapper.diags, NULL,
+        diag_error(l->mapper.diags, &node->pos,
                    "nodes.d/%s.yaml exists; choose another name, or remove that node first", node->name);
         return -EEXIST;
     }
-    int r = parse_nodes_file(&l->mapper, "the new node", text, strlen(text), l->site);
+    int r = parse_nodes_file(&mapper, "the new node", text, strlen(text), l->site);
     if (r == 0)
-        l->site->nodes.items[l->site->nodes.n - 1].pos = (struct pos){0};
+        l->site->nodes.items[l->site->nodes.n - 1].pos = node->pos;
     return r;
 }
 
@@ -151,24 +153,50 @@ static int write_nodes(const char *dir, const struct node *nodes, char *const *t
     return diag_errno(diags, r, "cannot write to %s; no node was added", folder);
 }
 
-int config_add_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
+/* Checks the whole site with the nodes in it. The texts of their files go to `texts`, n of them, each the
+ * caller's. */
+static int try_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n, char **texts,
                      struct diags *diags)
 {
     struct loading l;
-    cleanup_free char **texts = xcalloc(n, sizeof(*texts));
     loading_begin(&l, diags);
     int r = loading_read(&l, dir, share_dir);
-    for (size_t i = 0; r == 0 && i < n; i++) {
+    bool readable = r == 0;
+    for (size_t i = 0; readable && i < n; i++) {
         texts[i] = node_to_yaml(&nodes[i]);
-        r = try_node(&l, dir, &nodes[i], texts[i]);
+        int failed = try_node(&l, dir, &nodes[i], texts[i]);
+        r = r < 0 ? r : failed;
     }
     if (r == 0)
         r = check_site(&l.mapper, l.site, dir, share_dir);
     loading_end(&l);
-    if (r == 0)
-        r = write_nodes(dir, nodes, texts, n, diags);
+    return r;
+}
+
+static void texts_free(char **texts, size_t n)
+{
     for (size_t i = 0; i < n; i++)
         free(texts[i]);
+    free(texts);
+}
+
+int config_add_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
+                     struct diags *diags)
+{
+    char **texts = xcalloc(n, sizeof(*texts));
+    int r = try_nodes(dir, share_dir, nodes, n, texts, diags);
+    if (r == 0)
+        r = write_nodes(dir, nodes, texts, n, diags);
+    texts_free(texts, n);
+    return r;
+}
+
+int config_try_nodes(const char *dir, const char *share_dir, const struct node *nodes, size_t n,
+                     struct diags *diags)
+{
+    char **texts = xcalloc(n, sizeof(*texts));
+    int r = try_nodes(dir, share_dir, nodes, n, texts, diags);
+    texts_free(texts, n);
     return r;
 }
 

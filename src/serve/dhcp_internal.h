@@ -44,7 +44,8 @@ struct exchange {
     const struct node *node;       /* NULL: a machine without an entry */
     const struct profile *profile; /* what it boots; NULL: nothing (a class or a subnet names none) */
     uint64_t classes;              /* a bit for each of the site's classes it is of */
-    const struct option_values *settings[SETTINGS_MAX]; /* node, profile, classes, subnet; the site's come last */
+    const struct option_values
+        *settings[SETTINGS_MAX]; /* node, profile, classes, subnet; the site's come last */
     size_t settings_n;
     struct client_key key;
     struct pxe_client pxe;
@@ -67,8 +68,8 @@ const struct subnet *exchange_subnet(struct exchange *x);
 
 /* The classes, the profile and the settings of an exchange whose node and subnet are known. */
 void exchange_classify(struct exchange *x);
-/* What is set for an option, but for the site's settings, which also a subnet's shorthand comes before (router,
- * dns, ...). NULL: nothing. */
+/* What is set for an option, but for the site's settings, which also a subnet's shorthand comes before
+ * (router, dns, ...). NULL: nothing. */
 const struct option_value *exchange_setting(const struct exchange *x, uint8_t code);
 /* The boot file that a class or the profile names; NULL: neither. */
 const char *exchange_boot_file(const struct exchange *x);

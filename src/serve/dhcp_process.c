@@ -120,7 +120,7 @@ static void show_bytes(struct reader r, char *ret_text, size_t size)
     bool printable = r.left > 0;
     size_t used = 2;
     for (size_t i = 0; i < r.left; i++)
-        printable &= r.p[i] > ' ' && r.p[i] < 0x7f;
+        printable &= r.p[i] >= ' ' && r.p[i] < 0x7f;
     if (r.failed || r.left == 0) {
         ret_text[0] = '\0';
     } else if (printable) {

@@ -10,6 +10,10 @@
 #   serve_stop [SIGNAL]          stops it (TERM unless said); its exit status is $serve_status
 #   wait_for SECONDS COMMAND...  until the command succeeds; fails when it never did
 #   check DESCRIPTION COMMAND... one TAP line, by the command's exit status
+#   r ARGUMENT...                rambox with the configuration; leaves $status, $out, $err
+#   is STATUS OUT ERR            what it did, exactly
+#   says STATUS PATTERN...       each of them stands in what it printed
+#   json EXPRESSION              of Python, about its output as `d`
 #   plan_done                    ends the TAP stream
 #
 # All of it goes when the script ends: namespaces, processes, files.
@@ -117,6 +121,34 @@ END
 build_artifacts() {
     "$RAMBOX" --config "$config" build --quiet >"$work/build.log" 2>&1 ||
         die "rambox build failed: $(cat "$work/build.log")"
+}
+
+r() {
+    "$RAMBOX" --config "$config" "$@" >"$work/out" 2>"$work/err"
+    status=$?
+    out=$(cat "$work/out")
+    err=$(cat "$work/err")
+}
+
+is() {
+    [ "$status" = "$1" ] && [ "$out" = "$2" ] && [ "$err" = "$3" ] && return
+    printf '#   status %s\n' "$status"
+    sed 's/^/#   out: /' "$work/out"
+    sed 's/^/#   err: /' "$work/err"
+    return 1
+}
+
+says() {
+    local expected=$1 pattern
+    shift
+    [ "$status" = "$expected" ] || { is "$expected" '' ''; return 1; }
+    for pattern; do
+        grep -qF -- "$pattern" "$work/out" "$work/err" || { is "$expected" "$pattern" ''; return 1; }
+    done
+}
+
+json() {
+    python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(not eval(sys.argv[2]))' "$work/out" "$1"
 }
 
 wait_for() {
