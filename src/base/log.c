@@ -13,8 +13,8 @@
 #include <time.h>
 
 /* BUFFER: some ten thousand lines. PAUSE_MS: how long lines gather between two writes; the first of them does
- * not wait. */
-enum { BUFFER = 1 << 20, PAUSE_MS = 10 };
+ * not wait. STOP_S: how long the end waits for a reader that does not read. */
+enum { BUFFER = 1 << 20, PAUSE_MS = 10, STOP_S = 2 };
 
 struct lines {
     char *bytes;
@@ -275,15 +275,19 @@ int log_start(void)
 
 void log_stop(void)
 {
+    struct timespec until;
     pthread_mutex_lock(&writer.lock);
-    bool ends = writer.running;
+    bool ends = writer.running && !writer.stop;
     if (ends)
         writer.stop = true;
     pthread_mutex_unlock(&writer.lock);
     if (!ends)
         return;
     pthread_cond_signal(&writer.wake);
-    pthread_join(writer.thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_S;
+    if (pthread_timedjoin_np(writer.thread, NULL, &until) != 0)
+        return; /* nobody reads; the end of the process ends it */
     for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
         sigaction(crashes[i], &before_crash[i], NULL);
     free_buffers();

@@ -33,6 +33,6 @@ void log_text(enum log_level level, const char *text);
 
 /* Starts the thread. 0; -EALREADY; or -errno: then lines are written at once as before. */
 int log_start(void);
-/* Writes what waits and ends the thread; lines are written at once again. Without a thread nothing happens.
- */
+/* Writes what waits, for at most two seconds, and ends the thread; lines are written at once again. Without a
+ * thread nothing happens. */
 void log_stop(void);
