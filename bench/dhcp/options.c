@@ -102,11 +102,14 @@ int options_take(int argc, char **argv, struct options *options)
             return -EINVAL;
         }
         const char *value = spec->value ? argv[++i] : "";
-        if (!value || take_value(spec, value, (char *)options + spec->offset) < 0) {
-            fprintf(stderr, "dhcp-storm: %s wants %s, not %s\n", spec->name, spec->value,
-                    value ? value : "nothing");
-            return -EINVAL;
-        }
+        if (value && take_value(spec, value, (char *)options + spec->offset) == 0)
+            continue;
+        fprintf(stderr, "dhcp-storm: %s wants %s, not %s", spec->name, spec->value,
+                value ? value : "nothing");
+        if (spec->kind == NUMBER)
+            fprintf(stderr, ": %ju to %ju", (uintmax_t)spec->min, (uintmax_t)spec->max);
+        fputs("\n", stderr);
+        return -EINVAL;
     }
     if (options->help)
         return 0;

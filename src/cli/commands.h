@@ -8,6 +8,7 @@
     X(build)                 \
     X(check)                 \
     X(completion)            \
+    X(doctor)                \
     X(firewall)              \
     X(generation_diff)       \
     X(generation_list)       \

@@ -186,11 +186,12 @@ static const struct node *find_node(const struct site *site, const char *name)
 }
 
 /* The nodes to list: those of the range, or all, by name. 0, 1 or 2. */
-static int choose(const struct site *site, const char *range, const struct node ***ret_nodes, size_t *ret_n)
+static int choose(const struct command *command, const struct site *site, const char *range,
+                  const struct node ***ret_nodes, size_t *ret_n)
 {
     VEC(const struct node *) nodes = {0};
     char **names = NULL;
-    int status = range ? expand(&command_node_list, range, &names) : 0;
+    int status = range ? expand(command, range, &names) : 0;
     if (status != 0)
         return status;
     for (char **name = names; name && *name; name++) {
@@ -222,7 +223,7 @@ static int run_list(struct context *context, int argc, char **argv)
     size_t count = 0;
     if (!site)
         return 1;
-    int status = choose(site, argv[1], &nodes, &count);
+    int status = choose(&command_node_list, site, argv[1], &nodes, &count);
     if (status == 2)
         return 2;
     json_t *document = context->json ? json_array() : NULL;
@@ -268,15 +269,26 @@ static int run_show(struct context *context, int argc, char **argv)
     if (n < 0)
         return 2;
     if (n != 1)
-        return usage_error(&command_node_show, "name one node");
+        return usage_error(&command_node_show, "name one node or one range");
     CLEANUP(site_free) struct site *site = load_site(context);
-    const struct node *node = site ? find_node(site, argv[1]) : NULL;
-    if (!node)
-        return 1;
-    if (context->json)
-        return print_json(node_to_json(node));
-    print_node(site, node);
-    return 0;
+    cleanup_free const struct node **nodes = NULL;
+    size_t count = 0;
+    int status = site ? choose(&command_node_show, site, argv[1], &nodes, &count) : 1;
+    bool range = strchr(argv[1], '[') != NULL;
+    json_t *document = context->json && range && count ? json_array() : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (document) {
+            json_array_append_new(document, node_to_json(nodes[i]));
+        } else if (context->json) {
+            print_json(node_to_json(nodes[i]));
+        } else {
+            fputs(i ? "\n" : "", stdout);
+            print_node(site, nodes[i]);
+        }
+    }
+    if (document)
+        print_json(document);
+    return status;
 }
 
 /* node rm */
@@ -359,9 +371,12 @@ const struct command command_node_rm = {
 
 const struct command command_node_show = {
     .name = "node show",
-    .synopsis = "NAME",
-    .summary = "show one node, with what its profile makes of it",
-    .help = "Examples:\n"
-            "  rambox node show n1\n",
+    .synopsis = "NAME|RANGE",
+    .summary = "show a node, with what its profile makes of it",
+    .help = "With --json one object; of a range, a list of them.\n"
+            "\n"
+            "Examples:\n"
+            "  rambox node show n1\n"
+            "  rambox node show 'n[1-4]'\n",
     .run = run_show,
 };

@@ -138,11 +138,11 @@ static void host_name(const struct exchange *x, char ret_name[static 64])
         ret_name[0] = '\0';
 }
 
-/* A machine without an entry shows up as a candidate, with what it says of itself. */
+/* A machine without an entry shows up as a candidate, with what it says of itself; rambox doctor is none. */
 static void note_candidate(struct exchange *x, ipv4_t ip)
 {
     struct dhcp_outcome *o = x->outcome;
-    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER)
+    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER || dhcp_has(x->packet, DHCP_TRIAL))
         return;
     o->candidate = true;
     o->found = (struct candidate){.mac = o->mac,
