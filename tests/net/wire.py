@@ -17,7 +17,8 @@
   tftp-write SERVER NAME    a write request; prints the error code and text
   tftp-window SERVER NAME OUT BLKSIZE WINDOW   fetches with windowsize; prints the options granted
   solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
-  listen SECONDS            prints router advertisements that are heard on eth0
+  listen SECONDS            prints router advertisements that are heard on eth0, or on the interface that INTERFACE names,
+                            whichever way they go
 """
 import json
 import os
@@ -27,6 +28,7 @@ import struct
 import sys
 import time
 
+INTERFACE = os.environ.get("INTERFACE", "eth0")
 SERVER = os.environ.get("SERVER", "192.168.7.1")
 
 
@@ -302,7 +304,7 @@ def heard(s, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end and select.select([s], [], [], max(0, end - time.monotonic()))[0]:
         frame = s.recv(2048)
-        if len(frame) >= 70 and frame[20] == 58 and frame[54] == 134:
+        if len(frame) >= 70 and frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 134:
             pseudo = frame[22:54] + struct.pack("!II", len(frame) - 54, 58)
             good = checksum(pseudo + frame[54:]) == 0
             lifetime = struct.unpack("!H", frame[60:62])[0]
@@ -313,8 +315,9 @@ def heard(s, seconds):
 
 
 def packet_socket():
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
-    s.bind(("eth0", 0x86dd))
+    kind = 0x86dd if INTERFACE == "eth0" else 3  # ETH_P_ALL sees what is sent, too
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+    s.bind((INTERFACE, kind))
     return s
 
 
