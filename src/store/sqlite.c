@@ -120,6 +120,9 @@ static int prepare(struct store *s)
 
 static int open_database(struct store *s, const char *path, struct diags *diags, char **ret_damage)
 {
+    /* Nobody asks SQLite how much memory it has, and counting takes a lock at each allocation. Only counts
+     * before the first database is open; later it is refused, which is all right. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int code = sqlite3_open_v2(
         path, &s->db,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
