@@ -46,23 +46,12 @@ static struct doctor_iface iface_of(const char *name, int index, unsigned mtu, c
     return iface;
 }
 
-/* `eth0,eth1` to its names, ends with NULL; they point into `text`. */
-static const char **split_names(char *text)
-{
-    VEC(const char *) names = {0};
-    char *save = NULL;
-    for (char *name = text ? strtok_r(text, ",", &save) : NULL; name; name = strtok_r(NULL, ",", &save))
-        VEC_PUSH(&names, name);
-    VEC_PUSH(&names, NULL);
-    return names.items;
-}
-
 /* The interfaces that `rambox serve` serves, or those named; warnings go to `diags`. 0 or -errno. */
 static int gather_ifaces(struct gathered *g, const struct site *site, const char *interfaces,
                          struct diags *diags)
 {
     cleanup_free char *list = xstrdup(interfaces);
-    cleanup_free const char **names = split_names(list);
+    cleanup_free const char **names = split_list(list);
     struct served_ifaces served = {0};
     int r = ifaces_read(&g->ifaces);
     if (r < 0)

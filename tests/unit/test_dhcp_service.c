@@ -4,13 +4,13 @@
 #include "daemon/dhcp_service.h"
 #include "daemon/sockets.h"
 #include "dhcp_bed.h"
+#include "failing_malloc.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,42 +18,6 @@
 enum { SERVER_PORT = 6767, GUESTS = 90 };
 #define RELAY 0x7f000009u /* 127.0.0.9 */
 #define OURS  0x7f000001u
-
-void *__real_malloc(size_t size);           // NOLINT(bugprone-reserved-identifier)
-void *__real_calloc(size_t n, size_t size); // NOLINT(bugprone-reserved-identifier)
-void *__real_realloc(void *p, size_t size); // NOLINT(bugprone-reserved-identifier)
-char *__real_strdup(const char *text);      // NOLINT(bugprone-reserved-identifier)
-void *__wrap_malloc(size_t size);           // NOLINT(bugprone-reserved-identifier)
-void *__wrap_calloc(size_t n, size_t size); // NOLINT(bugprone-reserved-identifier)
-void *__wrap_realloc(void *p, size_t size); // NOLINT(bugprone-reserved-identifier)
-char *__wrap_strdup(const char *text);      // NOLINT(bugprone-reserved-identifier)
-
-static atomic_uint made, fail_at; /* fail_at 0: none fails */
-
-static bool fails(void)
-{
-    return fail_at && ++made == fail_at;
-}
-
-void *__wrap_malloc(size_t size) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 static char folder[] = "/tmp/rambox-test-dhcp.XXXXXX";
 
