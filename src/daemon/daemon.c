@@ -698,6 +698,8 @@ int daemon_run(const struct daemon_options *options, struct diags *diags)
         uv_signal_init(&d->loop, &d->signals[i]);
     r = start(d, diags);
     if (r == 0) {
+        log_diags(diags); /* warnings */
+        diags_free(diags);
         (void)log_start(); /* without it lines are written at once */
         start_handles(d);
         r = start_watch(d);
