@@ -10,6 +10,7 @@
   ask TYPE MAC [WORD...]    one message of that number (0: BOOTP), as the WORDs say, in order: CODE=HEX an option, raw=HEX
                             bytes of the options, ciaddr=, giaddr=, to=ADDRESS, port=NUMBER, hlen=, op=, wait=SECONDS to
                             listen (2), replies=NUMBER that is enough; prints each reply as a line of JSON
+  decliner MAC COUNT        takes COUNT addresses one after the other and declines each; prints how many it got
   malformed-dhcp            a volley of broken messages to the server
   malformed-tftp SERVER     the same for TFTP
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
@@ -164,6 +165,27 @@ def ask(kind, mac, *words):
         if reply[4:8] == xid and len(reply) >= 240:
             print(reply_line(reply, peer), flush=True)
             left -= 1
+
+
+def decliner(mac, count):
+    s, got, server = dhcp_socket(), 0, socket.inet_aton(SERVER)
+
+    def exchange(kind, xid, options=b""):
+        for _ in range(5):
+            s.sendto(dhcp(kind, mac_bytes(mac), xid, options), ("255.255.255.255", 67))
+            while select.select([s], [], [], 1)[0]:
+                message = s.recv(2048)
+                if message[4:8] == struct.pack("!I", xid) and options_of(message).get(53) == bytes([5 if kind == 3 else 2]):
+                    return bytes([50, 4]) + message[16:20] + bytes([54, 4]) + server
+        return None
+
+    for turn in range(int(count)):
+        offer = exchange(1, 2 * turn + 1)
+        if not offer or not exchange(3, 2 * turn + 2, offer):
+            break
+        got += 1
+        s.sendto(dhcp(4, mac_bytes(mac), 2 * turn + 2, offer), ("255.255.255.255", 67))
+    print(got)
 
 
 def malformed_dhcp():
@@ -338,7 +360,7 @@ def listen(seconds):
 
 COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
-    "boot-server": boot_server, "ask": ask, "malformed-dhcp": malformed_dhcp,
+    "boot-server": boot_server, "ask": ask, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
     "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
 }
