@@ -49,17 +49,21 @@ static uint64_t key_of(const struct event *e)
     return mix(h, reason, strlen(reason));
 }
 
-/* Whether one more line fits into the burst. *ret_left_out: how many did not fit into the one before it. */
-static bool fits_burst(struct events *events, uint64_t now_us, unsigned *ret_left_out)
+/* Whether one more line of this machine fits into the burst. *ret_left_out: how many did not fit into the one
+ * before it. */
+static bool fits_burst(struct event_burst *burst, const struct event *e, unsigned *ret_left_out)
 {
-    if (now_us >= events->burst_end_us) {
-        *ret_left_out = events->burst_left_out;
-        events->burst = events->burst_left_out = 0;
-        events->burst_end_us = now_us + EVENTS_BURST_S * 1000000ull;
+    uint8_t *share =
+        &burst->shares[mix(0xcbf29ce484222325u, &e->mac, sizeof(e->mac)) % sizeof(burst->shares)];
+    if (e->at.mono_us >= burst->end_us) {
+        *ret_left_out = burst->left_out;
+        *burst = (struct event_burst){.end_us = e->at.mono_us + EVENTS_BURST_S * 1000000ull};
     }
-    if (events->burst == EVENTS_BURST)
-        events->burst_left_out++;
-    return events->burst < EVENTS_BURST && ++events->burst;
+    bool fits = burst->lines < EVENTS_BURST && *share < EVENTS_SHARE;
+    burst->lines += fits;
+    burst->left_out += !fits;
+    *share = (uint8_t)(*share + fits);
+    return fits;
 }
 
 /* Whether the line may be written now. *ret_same: how many like it were left out since the last one;
@@ -73,7 +77,7 @@ static bool may_say(struct events *events, const struct event *e, unsigned *ret_
     if (!say)
         m->left_out++;
     else
-        say = fits_burst(events, e->at.mono_us, ret_others);
+        say = fits_burst(&events->bursts[e->kind == EVENT_DHCP_ALERT], e, ret_others);
     if (say) {
         *ret_same = same ? m->left_out : 0;
         *m = (struct event_memory){key, e->at.mono_us + EVENTS_REPEAT_S * 1000000ull, 0};

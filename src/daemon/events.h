@@ -4,7 +4,8 @@
  * The log has one line an exchange: what was given to whom and how long after its first DISCOVER, what was
  * fetched and how fast, what a node reported. What was ignored or refused is said with the reason and what to
  * do, at most once a minute for one machine and reason, and at most EVENTS_BURST such lines in EVENTS_BURST_S
- * seconds whoever they are about (random addresses must not fill the disk); how many were left out is said.
+ * seconds whoever they are about (random addresses must not fill the disk), EVENTS_SHARE of one machine;
+ * alerts have as many of their own. How many were left out is said.
  */
 #pragma once
 
@@ -14,7 +15,13 @@
 
 #include <pthread.h>
 
-enum { EVENTS_REMEMBERED = 1024, EVENTS_REPEAT_S = 60, EVENTS_BURST = 50, EVENTS_BURST_S = 10 };
+enum {
+    EVENTS_REMEMBERED = 1024,
+    EVENTS_REPEAT_S = 60,
+    EVENTS_BURST = 50,
+    EVENTS_SHARE = 8,
+    EVENTS_BURST_S = 10
+};
 /* First DISCOVERs that are remembered: two places for each of so many hashes of a hardware address. */
 enum { EVENTS_DISCOVERS = 16384 };
 
@@ -22,6 +29,14 @@ enum { EVENTS_DISCOVERS = 16384 };
 struct event_memory {
     uint64_t key, until_us;
     unsigned left_out;
+};
+
+/* Lines of EVENTS_BURST_S. */
+struct event_burst {
+    uint64_t end_us;
+    unsigned lines, left_out;
+    uint8_t shares[256]; /* lines by machine (a hash of its MAC): at most EVENTS_SHARE, so that one that says
+                            something new each time leaves room for others */
 };
 
 /* When a machine that has no address yet sent its first DISCOVER. */
@@ -36,8 +51,7 @@ struct events {
     struct event_stream *stream; /* may be NULL */
     pthread_mutex_t lock;        /* of what follows; taken only for what is ignored or refused */
     struct event_memory memory[EVENTS_REMEMBERED];
-    uint64_t burst_end_us;
-    unsigned burst, burst_left_out;
+    struct event_burst bursts[2]; /* of ordinary lines, of alerts: neither crowds out the other */
     struct event_discover discovers[EVENTS_DISCOVERS][2]; /* of the one thread that serves DHCP */
 };
 

@@ -349,6 +349,17 @@ static void find_boot(struct exchange *x, enum dhcp_verdict verdict)
         o->boot = boot.id;
 }
 
+/* P7: a firmware's REQUEST to the server that gives the addresses passes by us, and says which it has: what
+ * it fetches then belongs to its boot from the first file on. */
+static void overhear_address(struct exchange *x)
+{
+    struct dhcp_outcome *o = x->outcome;
+    ipv4_t asked;
+    if (o->silence == SILENCE_PROXY && o->request == DHCP_REQUEST && o->boot && x->pxe.class != PXE_NONE &&
+        dhcp_get_u32(x->packet, DHCP_REQUESTED_IP, &asked) && prefix_contains(&x->subnet->prefix, asked))
+        boot_table_assign(x->server->config.boots, x->now, o->boot, asked, 0);
+}
+
 enum dhcp_verdict dhcp_server_handle(struct dhcp_server *s, const struct generation *generation,
                                      const struct moment *now, const struct dhcp_arrival *arrival,
                                      struct dhcp_outcome *ret_outcome)
@@ -374,6 +385,7 @@ enum dhcp_verdict dhcp_server_handle(struct dhcp_server *s, const struct generat
     if (o->silence == SILENCE_MALFORMED || o->silence == SILENCE_REPEAT)
         return verdict;
     find_boot(&x, verdict);
+    overhear_address(&x);
     emit(&x, EVENT_DHCP_IN, dhcp_type_name(o->request));
     if (verdict == DHCP_SILENT && (silences[o->silence].tell || (o->silence == SILENCE_DONE && o->note[0])))
         emit(&x, EVENT_DHCP_IGNORED, o->note);

@@ -329,6 +329,8 @@ enum dhcp_verdict process_release(struct exchange *x)
     struct lease_entry *e = lease_by_ip(x->server->leases, p->ciaddr);
     if (x->node && x->node->ip && x->node->ip == p->ciaddr)
         return silent(x, SILENCE_DONE, "%s", "");
+    if (e && e->use == USE_FREE && lease_is_of(e, &x->key)) /* a copy, by another way through the relay */
+        return silent(x, SILENCE_DONE, "%s", "");
     if (!e || e->use != USE_BOUND || !lease_is_of(e, &x->key) ||
         (p->giaddr == 0 && x->arrival->from != p->ciaddr))
         return silent(x, SILENCE_FOREIGN, "RELEASE of an address that is not its own");

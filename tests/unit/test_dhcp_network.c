@@ -152,6 +152,26 @@ static void test_proxy_leaves_the_rest(void **state)
     assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "arm64"));
 }
 
+static void test_proxy_overhears_the_address(void **state) /* so that the first file belongs to the boot */
+{
+    struct boot boot;
+    message(DHCP_DISCOVER, &n1_mac);
+    put_pxe();
+    assert_int_equal(handle(), DHCP_SEND);
+    message(DHCP_REQUEST, &n1_mac);
+    put_pxe();
+    put_address(DHCP_SERVER_ID, 0x0a070063);
+    put_address(DHCP_REQUESTED_IP, 0x0a070032);
+    assert_silent(SILENCE_PROXY);
+    assert_true(boot_table_by_ip(bed.boots, 0x0a070032, &boot, NULL));
+    assert_true(mac_equal(&boot.mac, &n1_mac));
+    message(DHCP_REQUEST, &n1_mac); /* hostile: an address that cannot be of this network */
+    put_pxe();
+    put_address(DHCP_REQUESTED_IP, 0x08080808);
+    assert_silent(SILENCE_PROXY);
+    assert_false(boot_table_by_ip(bed.boots, 0x08080808, &boot, NULL));
+}
+
 static void ask_4011(enum dhcp_type type)
 {
     message(type, &n1_mac);
@@ -238,6 +258,7 @@ int main(void)
         TEST_PROXY(proxy_offer),
         TEST_PROXY(proxy_leaves_the_rest),
         TEST_PROXY(proxy_4011),
+        TEST_PROXY(proxy_overhears_the_address),
         TEST(proxy_through_a_relay),
         TEST(bootp),
     };
