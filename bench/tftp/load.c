@@ -112,7 +112,7 @@ struct load {
     struct fetch_counts counts, others; /* others: of slow clients and those that abandon */
     uint64_t granted_blksize, granted_window;
     struct histogram times;
-    int64_t start_us, now_us, last_us, tick_us;
+    int64_t start_us, now_us, end_us, tick_us; /* end: the last transfer's */
     double cpu_s;
     struct reply reply;
     struct mmsghdr messages[BATCH];
@@ -206,7 +206,7 @@ static void finish(struct load *l, struct client *c)
     l->granted_blksize = c->transfer.blksize;
     l->granted_window = c->transfer.window;
     l->finished++;
-    l->last_us = l->now_us;
+    l->end_us = l->now_us;
     histogram_add(&l->times, (uint32_t)(l->now_us - c->began_us));
     if (l->begun < l->options.transfers) {
         l->begun++;
@@ -334,7 +334,7 @@ static void run(struct load *l)
     struct epoll_event events[EVENTS];
     double cpu = cpu_seconds();
     uint32_t next = 0;
-    l->start_us = l->now_us = l->last_us = clock_us();
+    l->start_us = l->now_us = l->end_us = clock_us();
     while (!over(l)) {
         begin_due(l, &next);
         int n = epoll_wait(l->epoll, events, EVENTS, TICK_US / 1000);
@@ -348,6 +348,8 @@ static void run(struct load *l)
         for (uint32_t i = 0; i < next; i++)
             clock_client(l, &l->clients[i]);
     }
+    if (l->finished + l->failed < l->begun) /* the limit came first: the rate is that of all of this time */
+        l->end_us = l->now_us;
     l->cpu_s = cpu_seconds() - cpu;
 }
 
@@ -355,7 +357,7 @@ static void run(struct load *l)
 
 static double per_second(const struct load *l, double value)
 {
-    int64_t us = l->last_us - l->start_us;
+    int64_t us = l->end_us - l->start_us;
     return us > 0 ? value * 1e6 / (double)us : 0;
 }
 
@@ -370,7 +372,7 @@ static void print(const struct load *l)
         {"failed", (double)l->failed, "", 0},
         {"unfinished", (double)(l->options.transfers - l->finished), "", 0},
         {"silent", (double)l->silent, "", 0},
-        {"seconds", (double)(l->last_us - l->start_us) / 1e6, "s", 3},
+        {"seconds", (double)(l->end_us - l->start_us) / 1e6, "s", 3},
         {"bytes", (double)c->bytes, "", 0},
         {"mb_per_s", per_second(l, (double)c->bytes / 1e6), "MB/s", 2},
         {"transfers_per_s", per_second(l, (double)l->finished), "/s", 1},
