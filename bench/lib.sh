@@ -66,11 +66,12 @@ group_make() {
     [ -n "$GROUP" ] || say "no control group here: processor time is the main process's"
 }
 
-# launch COMMAND...: what it prints goes to a file, as a service manager would have it.
+# launch COMMAND...: what it prints goes to a file, as a service manager would have it. It enters the group first: in a
+# network namespace /sys is another.
 launch() {
     # shellcheck disable=SC2016
-    ip netns exec "$NS-s" bash -c 'ulimit -n 65536 2>/dev/null; [ -z "$0" ] || echo $$ >"$0/cgroup.procs"; exec "$@"' \
-        "$GROUP" "$@" >"$WORK/log" 2>&1 </dev/null &
+    bash -c 'ulimit -n 65536 2>/dev/null; [ -z "$0" ] || echo $$ >"$0/cgroup.procs"; exec ip netns exec "$@"' \
+        "$GROUP" "$NS-s" "$@" >"$WORK/log" 2>&1 </dev/null &
     PID=$!
 }
 
