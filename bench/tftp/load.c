@@ -15,18 +15,14 @@
 #include "common/histogram.h"
 #include "common/measure.h"
 #include "common/options.h"
+#include "common/setup.h"
 #include "tftp/transfer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -121,12 +117,7 @@ struct load {
     uint8_t packets[BATCH][PACKET];
 };
 
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    stopped = number;
-}
+static volatile int stopped;
 
 static bool counts(const struct client *c)
 {
@@ -400,36 +391,6 @@ static void print(const struct load *l)
 
 /* ---- making and ending ---- */
 
-static int map_expected(struct load *l)
-{
-    struct stat st;
-    CLEANUP(close) int fd = open(l->options.expect, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    l->fetch.size = (uint64_t)st.st_size;
-    l->fetch.data = (const uint8_t *)"";
-    if (st.st_size == 0)
-        return 0;
-    void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (data == MAP_FAILED)
-        return -errno;
-    l->fetch.data = data;
-    return 0;
-}
-
-static void allow_sockets(uint64_t n)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur >= n + 64)
-        return;
-    limit.rlim_cur = n + 64;
-    if (limit.rlim_max < limit.rlim_cur)
-        limit.rlim_max = limit.rlim_cur;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        fprintf(stderr, "tftp-load: cannot have %llu sockets: %s\n", (unsigned long long)n, strerror(errno));
-}
-
 static void make_clients(struct load *l)
 {
     const struct options *o = &l->options;
@@ -437,7 +398,7 @@ static void make_clients(struct load *l)
     l->begun = o->clients;
     l->n_clients = (uint32_t)(o->clients + o->slow + o->abandon);
     l->clients = xcalloc(l->n_clients, sizeof(*l->clients));
-    allow_sockets(l->n_clients);
+    allow_descriptors("tftp-load", l->n_clients);
     /* Who does not count comes first, so that it is there while the others are. */
     for (uint32_t i = 0; i < l->n_clients; i++) {
         l->clients[i].fd = -1;
@@ -492,10 +453,8 @@ int main(int argc, char **argv)
         return 2;
     if (l.options.help)
         return options_usage(&option_table, stdout), 0;
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    int r = map_expected(&l);
+    stop_on_signals(&stopped);
+    int r = map_file(l.options.expect, &l.fetch.data, &l.fetch.size);
     if (r < 0) {
         fprintf(stderr, "tftp-load: cannot read %s: %s\n", l.options.expect, strerror(-r));
         return 2;

@@ -18,13 +18,12 @@
 #include "base/vec.h"
 #include "common/measure.h"
 #include "common/options.h"
+#include "common/setup.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,7 +34,8 @@ enum {
     DELAY_MAX_MS = 10000,
     IDLE_US = 60000000, /* a client that was silent so long is forgotten; longer than any packet waits */
     SWEEP_US = 5000000,
-    BUFFER = 4 << 20 /* of the listener, bytes */
+    BUFFER = 4 << 20, /* of the listener, bytes */
+    SOCKETS = 20000   /* that may be open */
 };
 
 struct options {
@@ -125,12 +125,7 @@ struct relay {
     int64_t now_us, sweep_us;
 };
 
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    stopped = number;
-}
+static volatile int stopped;
 
 /* ---- packets that wait ---- */
 
@@ -419,11 +414,8 @@ static void print(const struct relay *r)
 
 static int open_relay(struct relay *r)
 {
-    struct rlimit limit;
     int buffer = BUFFER;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    allow_descriptors("udp-relay", SOCKETS);
     r->random[TO_SERVER] = mix64(r->options.seed);
     r->random[TO_CLIENT] = mix64(~r->options.seed);
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -449,9 +441,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "udp-relay: --server ADDRESS is needed: see udp-relay --help\n");
         return 2;
     }
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    stop_on_signals(&stopped);
     if (open_relay(&r) < 0)
         return 1;
     run(&r);
