@@ -80,8 +80,11 @@ static int take_one(const struct option_table *table, char **argv, int *at, void
     const char *value = spec->value ? argv[++*at] : "";
     if (value && take_value(spec, value, (char *)values + spec->offset) == 0)
         return 0;
-    fprintf(stderr, "%s: %s wants %s (%s), not %s\n", table->program, spec->name, spec->value, spec->help,
+    fprintf(stderr, "%s: %s wants %s, not %s", table->program, spec->name, spec->value,
             value ? value : "nothing");
+    if (spec->kind == OPTION_NUMBER)
+        fprintf(stderr, ": %ju to %ju", (uintmax_t)spec->min, (uintmax_t)spec->max);
+    fputs("\n", stderr);
     return -EINVAL;
 }
 

@@ -8,6 +8,7 @@
 # leases of a day, no test of an address by ping before it is given out, which would cost the others a second or more for
 # each new client, no log line an exchange where that can be had (rambox writes one).
 
+# All kernel: nine tenths sendmmsg, one tenth recvmmsg. On a quiet machine the client, which needs as much, is the limit.
 serve_echo() {
     launch "$ECHO" rb0 $SERVER
 }
@@ -18,8 +19,10 @@ serve_rambox() {
 }
 
 # serve_kea FOLDER MODE THREADS: the lease file is written and never synced, which is what Kea has; its clean-up does not
-# run meanwhile. With threads, as many as its manual recommends for memfile, and a queue
-# that takes a whole window; with the 28 it recommends, it drops what is beyond.
+# run meanwhile. With threads, as many as its manual recommends for memfile, and a queue that takes a whole window; with the
+# 28 it recommends, it drops what is beyond.
+# Its limit: 55 % of its time is its own code and the C library's, first reference counts and malloc; the rest is a system
+# call or more a packet (recvmsg, select, sendmsg), with threads two futexes besides. Its socket holds 124 requests.
 serve_kea() {
     local threads=false socket=udp
     [ "$3" = 0 ] || threads="true, \"thread-pool-size\": $3, \"packet-queue-size\": 512"
@@ -53,6 +56,7 @@ serve_kea4() {
     serve_kea "$1" "$2" 4
 }
 
+# Its limit: each ACK writes the whole lease file anew and syncs it, and each lookup walks lists of hosts and leases.
 serve_dnsmasq() {
     known_nodes "$NODES" $'MAC,IP,NAME\n' >"$1/hosts"
     [ -e "$1/leases" ] || : >"$1/leases"
@@ -64,6 +68,7 @@ serve_dnsmasq() {
 
 # dhcpd syncs its lease file; `delayed-ack` lets it sync once for many. A pool of 262,144 would make it slower yet, so it
 # has the last 16,384 addresses of it. Its lines for syslog find nobody here, which costs it less than one who reads them.
+# Its limit: for known nodes system calls, a dozen an exchange; for new clients a linear search for a free lease.
 serve_dhcpd() {
     {
         cat <<-END

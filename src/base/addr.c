@@ -27,8 +27,14 @@ int mac_parse(const char *s, struct mac *ret_mac)
 
 const char *mac_format(const struct mac *mac, char buf[static MAC_TEXT_MAX])
 {
-    const uint8_t *b = mac->b;
-    snprintf(buf, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+    static const char digits[] = "0123456789abcdef";
+    char *p = buf;
+    for (size_t i = 0; i < sizeof(mac->b); i++) { /* by hand: it is in each line of the log */
+        *p++ = digits[mac->b[i] >> 4];
+        *p++ = digits[mac->b[i] & 15];
+        *p++ = ':';
+    }
+    p[-1] = '\0';
     return buf;
 }
 
@@ -69,7 +75,18 @@ int ipv4_parse(const char *s, ipv4_t *ret_address)
 
 const char *ipv4_format(ipv4_t a, char buf[static IPV4_TEXT_MAX])
 {
-    snprintf(buf, IPV4_TEXT_MAX, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+    char *p = buf;
+    for (unsigned shift = 32; shift > 0;) { /* by hand, as above */
+        shift -= 8;
+        unsigned byte = a >> shift & 255;
+        if (byte >= 100)
+            *p++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *p++ = (char)('0' + byte / 10 % 10);
+        *p++ = (char)('0' + byte % 10);
+        *p++ = '.';
+    }
+    p[-1] = '\0';
     return buf;
 }
 

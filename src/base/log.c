@@ -13,8 +13,8 @@
 #include <time.h>
 
 /* BUFFER: some ten thousand lines. PAUSE_MS: how long lines gather between two writes; the first of them does
- * not wait. */
-enum { BUFFER = 1 << 20, PAUSE_MS = 10 };
+ * not wait. STOP_S: how long the end waits for a reader that does not read. */
+enum { BUFFER = 1 << 20, PAUSE_MS = 10, STOP_S = 2 };
 
 struct lines {
     char *bytes;
@@ -45,7 +45,7 @@ bool log_enabled(enum log_level level)
 }
 
 /* The time of day. The text of a second is made once. */
-static size_t time_of_day(char *buf, size_t size)
+static size_t time_of_day(char *buf)
 {
     static _Thread_local char text[16];
     static _Thread_local time_t second = -1;
@@ -57,7 +57,16 @@ static size_t time_of_day(char *buf, size_t size)
         strftime(text, sizeof(text), "%H:%M:%S", &local);
         second = now.tv_sec;
     }
-    return (size_t)snprintf(buf, size, "%s.%03ld ", text, now.tv_nsec / 1000000);
+    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    size_t n = 0;
+    for (; text[n]; n++)
+        buf[n] = text[n];
+    buf[n++] = '.';
+    buf[n++] = (char)('0' + ms / 100);
+    buf[n++] = (char)('0' + ms / 10 % 10);
+    buf[n++] = (char)('0' + ms % 10);
+    buf[n++] = ' ';
+    return n;
 }
 
 static bool for_journal(void)
@@ -72,11 +81,11 @@ static size_t prefix(char *buf, size_t size, enum log_level level)
 {
     if (for_journal())
         return (size_t)snprintf(buf, size, "<%d>", level);
-    size_t n = time_of_day(buf, size);
-    return n + (size_t)snprintf(buf + n, size - n, "%s",
-                                level <= LOG_LEVEL_ERROR     ? "error: "
-                                : level <= LOG_LEVEL_WARNING ? "warning: "
-                                                             : "");
+    size_t n = time_of_day(buf);
+    return level > LOG_LEVEL_WARNING
+               ? n
+               : n + (size_t)snprintf(buf + n, size - n, "%s",
+                                      level <= LOG_LEVEL_ERROR ? "error: " : "warning: ");
 }
 
 static void write_whole(const char *bytes, size_t size)
@@ -105,21 +114,9 @@ static bool add_line(const char *line, size_t size)
     return true;
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+/* `line` has room for a newline behind `used`. */
+static void finish_line(char *line, size_t used)
 {
-    char line[LOG_LINE_MAX];
-    if (level > max_level)
-        return;
-    size_t used = prefix(line, sizeof(line), level);
-    va_list args;
-    va_start(args, fmt);
-    int m = vsnprintf(line + used, sizeof(line) - used - 1, fmt, args);
-    va_end(args);
-    if (m < 0)
-        return;
-    used += (size_t)m;
-    if (used > sizeof(line) - 2)
-        used = sizeof(line) - 2;
     line[used++] = '\n';
     pthread_mutex_lock(&writer.lock);
     bool queued = writer.running, wake = false;
@@ -133,6 +130,32 @@ void log_line(enum log_level level, const char *fmt, ...)
         pthread_cond_signal(&writer.wake);
     if (!queued)
         write_whole(line, used); /* one write, so that threads do not mix */
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+    char line[LOG_LINE_MAX];
+    if (level > max_level)
+        return;
+    size_t used = prefix(line, sizeof(line), level);
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(line + used, sizeof(line) - used, fmt, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    used += (size_t)n;
+    finish_line(line, used < sizeof(line) ? used : sizeof(line) - 1);
+}
+
+void log_text(enum log_level level, const char *text)
+{
+    char line[LOG_LINE_MAX];
+    if (level > max_level)
+        return;
+    size_t used = prefix(line, sizeof(line), level), n = strnlen(text, sizeof(line) - 1 - used);
+    memcpy(line + used, text, n);
+    finish_line(line, used + n);
 }
 
 /* With the lock held: takes the full buffer and leaves the empty one. NULL: nothing waits. */
@@ -252,15 +275,19 @@ int log_start(void)
 
 void log_stop(void)
 {
+    struct timespec until;
     pthread_mutex_lock(&writer.lock);
-    bool ends = writer.running;
+    bool ends = writer.running && !writer.stop;
     if (ends)
         writer.stop = true;
     pthread_mutex_unlock(&writer.lock);
     if (!ends)
         return;
     pthread_cond_signal(&writer.wake);
-    pthread_join(writer.thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_S;
+    if (pthread_timedjoin_np(writer.thread, NULL, &until) != 0)
+        return; /* nobody reads; the end of the process ends it */
     for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
         sigaction(crashes[i], &before_crash[i], NULL);
     free_buffers();

@@ -23,6 +23,8 @@ bool log_enabled(enum log_level level);
 /* Any thread. Longer lines than LOG_LINE_MAX are cut. */
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 enum { LOG_LINE_MAX = 1024 };
+/* The same for a text that is made already, for lines that come by the ten thousand. */
+void log_text(enum log_level level, const char *text);
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
@@ -31,6 +33,6 @@ enum { LOG_LINE_MAX = 1024 };
 
 /* Starts the thread. 0; -EALREADY; or -errno: then lines are written at once as before. */
 int log_start(void);
-/* Writes what waits and ends the thread; lines are written at once again. Without a thread nothing happens.
- */
+/* Writes what waits, for at most two seconds, and ends the thread; lines are written at once again. Without a
+ * thread nothing happens. */
 void log_stop(void);

@@ -54,6 +54,10 @@ struct option_spec {
  * usage_error (return 2 then): an unknown option (with the nearest right one), a missing value. */
 int parse_options(const struct command *command, const struct option_spec *options, int argc, char **argv);
 
+/* `eth0,eth1` to its words, ends with NULL; they point into `text`, which may be NULL. The caller's to free.
+ */
+const char **split_list(char *text);
+
 /* Prints diagnostics to stderr and returns 1 when there were errors, else 0. With --json, when there are
  * errors, they go to stdout instead as {"diagnostics": [...]}; a command that failed prints no other
  * document. */

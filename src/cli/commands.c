@@ -95,6 +95,16 @@ int parse_options(const struct command *command, const struct option_spec *optio
     return operands;
 }
 
+const char **split_list(char *text)
+{
+    VEC(const char *) words = {0};
+    char *save = NULL;
+    for (char *word = text ? strtok_r(text, ",", &save) : NULL; word; word = strtok_r(NULL, ",", &save))
+        VEC_PUSH(&words, word);
+    VEC_PUSH(&words, NULL);
+    return words.items;
+}
+
 json_t *diags_to_json(const struct diags *diags)
 {
     json_t *list = json_array();

@@ -8,6 +8,7 @@
     X(build)                 \
     X(check)                 \
     X(completion)            \
+    X(doctor)                \
     X(firewall)              \
     X(generation_diff)       \
     X(generation_list)       \
@@ -22,7 +23,11 @@
     X(kernel_build)          \
     X(kernel_config)         \
     X(kernel_list)           \
+    X(lease_history)         \
+    X(lease_list)            \
+    X(lease_release)         \
     X(node_add)              \
+    X(node_candidates)       \
     X(node_list)             \
     X(node_rm)               \
     X(node_show)             \

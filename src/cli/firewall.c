@@ -24,9 +24,9 @@ static char **served_names(const struct site *site, const struct options *o, str
     __attribute__((cleanup(ifaces_cleanup))) struct ifaces ifaces = {0};
     VEC(char *) names = {0};
     cleanup_free char *list = xstrdup(o->interface);
-    char *save = NULL;
-    for (char *name = list ? strtok_r(list, ",", &save) : NULL; name; name = strtok_r(NULL, ",", &save))
-        VEC_PUSH(&names, xstrdup(name));
+    cleanup_free const char **given = split_list(list);
+    for (const char **name = given; *name; name++)
+        VEC_PUSH(&names, xstrdup(*name));
     for (size_t i = 0; !o->interface && i < site->server.interfaces.n; i++)
         VEC_PUSH(&names, xstrdup(site->server.interfaces.items[i]));
     if (!names.n && ifaces_read(&ifaces) == 0) {

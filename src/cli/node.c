@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/range.h"
 #include "base/str.h"
+#include "cli/candidate.h"
 #include "cli/command.h"
 #include "config/config.h"
 
@@ -23,7 +24,7 @@ static int expand(const struct command *command, const char *range, char ***ret_
 /* node add */
 
 struct add_options {
-    const char *mac, *ip, *profile, *uuid, *cmdline;
+    const char *mac, *from, *ip, *profile, *uuid, *cmdline;
 };
 
 /* The address that is `n` behind the first. */
@@ -43,9 +44,12 @@ static struct mac mac_plus(const struct mac *first, uint64_t n)
 static int read_first(const struct add_options *options, bool several, struct node *node)
 {
     const struct command *command = &command_node_add;
-    if (!options->mac)
-        return usage_error(command, "--mac is missing: rambox knows a node by it");
-    if (mac_parse(options->mac, &node->mac) < 0)
+    if (options->from && (options->mac || options->uuid))
+        return usage_error(command, "--from-candidate takes the MAC address and the UUID from the candidate");
+    if (!options->mac && !options->from)
+        return usage_error(command, "--mac is missing: rambox knows a node by it; or --from-candidate for a "
+                                    "machine that was discovered");
+    if (options->mac && mac_parse(options->mac, &node->mac) < 0)
         return usage_error(command, "\"%s\" is no MAC address; expected six bytes like 52:54:00:12:34:56",
                            options->mac);
     if (options->ip && ipv4_parse(options->ip, &node->ip) < 0)
@@ -64,7 +68,9 @@ static int read_first(const struct add_options *options, bool several, struct no
     return 0;
 }
 
-static int add_nodes(struct context *context, char *const *names, const struct node *first)
+/* `found`: the machines that the names are for; empty: the first one's MAC address counts up. */
+static int add_nodes(struct context *context, char *const *names, const struct node *first,
+                     const struct candidates *found)
 {
     VEC(struct node) nodes = {0};
     cleanup_diags struct diags diags = {0};
@@ -72,7 +78,11 @@ static int add_nodes(struct context *context, char *const *names, const struct n
         struct node *node = VEC_ADD(&nodes);
         *node = *first; /* borrows the strings */
         node->name = names[i];
-        node->mac = mac_plus(&first->mac, i);
+        node->mac = found->list.n ? found->list.items[i].mac : mac_plus(&first->mac, i);
+        if (found->list.n && found->list.items[i].has_uuid) {
+            node->has_uuid = true;
+            memcpy(node->uuid, found->list.items[i].uuid, sizeof(node->uuid));
+        }
         node->ip = first->ip ? first->ip + (ipv4_t)i : 0;
     }
     int r = config_add_nodes(context->config_dir, context->share_dir, nodes.items, nodes.n, &diags);
@@ -95,14 +105,29 @@ static int add_nodes(struct context *context, char *const *names, const struct n
     return status;
 }
 
+static int find_candidates(struct context *context, char *const *names, const char *what,
+                           struct candidates *ret_found)
+{
+    size_t n = 0;
+    while (names[n])
+        n++;
+    int status = candidates_read(context, ret_found);
+    return status ? status : candidates_choose(&command_node_add, ret_found, what, n);
+}
+
 static int run_add(struct context *context, int argc, char **argv)
 {
     struct add_options add = {0};
     const struct option_spec options[] = {
-        {.name = "--mac", .value = &add.mac},         {.name = "--ip", .value = &add.ip},
-        {.name = "--profile", .value = &add.profile}, {.name = "--uuid", .value = &add.uuid},
-        {.name = "--cmdline", .value = &add.cmdline}, {0},
+        {.name = "--mac", .value = &add.mac},
+        {.name = "--ip", .value = &add.ip},
+        {.name = "--profile", .value = &add.profile},
+        {.name = "--uuid", .value = &add.uuid},
+        {.name = "--cmdline", .value = &add.cmdline},
+        {.name = "--from-candidate", .value = &add.from},
+        {0},
     };
+    struct candidates found = {0};
     int n = parse_options(&command_node_add, options, argc, argv);
     char **names = NULL;
     struct node first = {0};
@@ -113,8 +138,13 @@ static int run_add(struct context *context, int argc, char **argv)
     int status = expand(&command_node_add, argv[1], &names);
     if (status == 0)
         status = read_first(&add, names[1] != NULL, &first);
+    if (status == 0 && add.from)
+        status = find_candidates(context, names, add.from, &found);
     if (status == 0)
-        status = add_nodes(context, names, &first);
+        status = add_nodes(context, names, &first, &found);
+    if (status == 0 && add.from)
+        candidates_forget(context, &found);
+    VEC_FREE(&found.list);
     node_clear(&first);
     names_free(names);
     return status;
@@ -156,11 +186,12 @@ static const struct node *find_node(const struct site *site, const char *name)
 }
 
 /* The nodes to list: those of the range, or all, by name. 0, 1 or 2. */
-static int choose(const struct site *site, const char *range, const struct node ***ret_nodes, size_t *ret_n)
+static int choose(const struct command *command, const struct site *site, const char *range,
+                  const struct node ***ret_nodes, size_t *ret_n)
 {
     VEC(const struct node *) nodes = {0};
     char **names = NULL;
-    int status = range ? expand(&command_node_list, range, &names) : 0;
+    int status = range ? expand(command, range, &names) : 0;
     if (status != 0)
         return status;
     for (char **name = names; name && *name; name++) {
@@ -192,7 +223,7 @@ static int run_list(struct context *context, int argc, char **argv)
     size_t count = 0;
     if (!site)
         return 1;
-    int status = choose(site, argv[1], &nodes, &count);
+    int status = choose(&command_node_list, site, argv[1], &nodes, &count);
     if (status == 2)
         return 2;
     json_t *document = context->json ? json_array() : NULL;
@@ -238,15 +269,26 @@ static int run_show(struct context *context, int argc, char **argv)
     if (n < 0)
         return 2;
     if (n != 1)
-        return usage_error(&command_node_show, "name one node");
+        return usage_error(&command_node_show, "name one node or one range");
     CLEANUP(site_free) struct site *site = load_site(context);
-    const struct node *node = site ? find_node(site, argv[1]) : NULL;
-    if (!node)
-        return 1;
-    if (context->json)
-        return print_json(node_to_json(node));
-    print_node(site, node);
-    return 0;
+    cleanup_free const struct node **nodes = NULL;
+    size_t count = 0;
+    int status = site ? choose(&command_node_show, site, argv[1], &nodes, &count) : 1;
+    bool range = strchr(argv[1], '[') != NULL;
+    json_t *document = context->json && range && count ? json_array() : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (document) {
+            json_array_append_new(document, node_to_json(nodes[i]));
+        } else if (context->json) {
+            print_json(node_to_json(nodes[i]));
+        } else {
+            fputs(i ? "\n" : "", stdout);
+            print_node(site, nodes[i]);
+        }
+    }
+    if (document)
+        print_json(document);
+    return status;
 }
 
 /* node rm */
@@ -280,10 +322,17 @@ static int run_rm(struct context *context, int argc, char **argv)
 
 const struct command command_node_add = {
     .name = "node add",
-    .synopsis = "NAME|RANGE --mac MAC [--ip IP] [--profile PROFILE] [--uuid UUID] [--cmdline WORDS]",
+    .synopsis = "NAME|RANGE --mac MAC|--from-candidate WHICH [--ip IP] [--profile PROFILE] [--uuid UUID] "
+                "[--cmdline WORDS]",
     .summary = "add a node, or a range of them, each as a file of nodes.d",
     .help =
         "  --mac MAC          its MAC address; of a range the first one's, the others count up\n"
+        "  --from-candidate WHICH\n"
+        "                     a machine that was discovered (`rambox node candidates`): its MAC address or "
+        "its\n"
+        "                     address; `last`: the one seen first last; `all`, for a range of as many nodes, "
+        "in\n"
+        "                     the order in which they were first seen. Its UUID is taken too\n"
         "  --ip IP            its fixed address; of a range the first one's; without it: one of the pool\n"
         "  --profile PROFILE  what it boots; `default` unless said\n"
         "  --uuid UUID        its SMBIOS UUID\n"
@@ -293,7 +342,8 @@ const struct command command_node_add = {
         "\n"
         "Examples:\n"
         "  rambox node add n1 --mac 52:54:00:12:34:56 --ip 192.168.7.11\n"
-        "  rambox node add 'n[01-16]' --mac 52:54:00:00:00:01 --ip 192.168.7.11\n",
+        "  rambox node add 'n[01-16]' --mac 52:54:00:00:00:01 --ip 192.168.7.11\n"
+        "  rambox node add n1 --from-candidate last --ip 192.168.7.11\n",
     .run = run_add,
 };
 
@@ -321,9 +371,12 @@ const struct command command_node_rm = {
 
 const struct command command_node_show = {
     .name = "node show",
-    .synopsis = "NAME",
-    .summary = "show one node, with what its profile makes of it",
-    .help = "Examples:\n"
-            "  rambox node show n1\n",
+    .synopsis = "NAME|RANGE",
+    .summary = "show a node, with what its profile makes of it",
+    .help = "With --json one object; of a range, a list of them.\n"
+            "\n"
+            "Examples:\n"
+            "  rambox node show n1\n"
+            "  rambox node show 'n[1-4]'\n",
     .run = run_show,
 };

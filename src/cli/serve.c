@@ -4,17 +4,6 @@
 #include "cli/artifacts.h"
 #include "daemon/daemon.h"
 
-/* `eth0,eth1` to its names; ends with NULL; the names point into `text`. */
-static const char **split_names(char *text)
-{
-    VEC(const char *) names = {0};
-    char *save = NULL;
-    for (char *name = text ? strtok_r(text, ",", &save) : NULL; name; name = strtok_r(NULL, ",", &save))
-        VEC_PUSH(&names, name);
-    VEC_PUSH(&names, NULL);
-    return names.items;
-}
-
 static int run(struct context *context, int argc, char **argv)
 {
     const char *events = NULL, *interfaces = NULL;
@@ -28,7 +17,7 @@ static int run(struct context *context, int argc, char **argv)
         return usage_error(&command_serve, "%s: it takes options only", argv[1]);
     cleanup_diags struct diags diags = {0};
     cleanup_free char *list = xstrdup(interfaces);
-    cleanup_free const char **names = split_names(list);
+    cleanup_free const char **names = split_list(list);
     struct artifact_source artifacts = built_artifacts(context);
     if (verbose)
         log_set_level(LOG_LEVEL_DEBUG);

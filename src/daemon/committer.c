@@ -14,6 +14,10 @@
  * SLICE_EVERY_US: how often then. Boots are spread over the whole database, so a slice costs more to write
  * than as many leases. */
 enum { GROUP_MAX = 512, SLICE = 32, SLICE_EVERY_US = 10000 };
+/* While several clients come at a time, the thread lets operations gather before a sync, which takes longer
+ * than that anyway: a tenth more exchanges with 32 clients at a time, half more with 128. A lone client does
+ * not wait. */
+enum { GATHER_US = 100 };
 
 struct batch {
     struct batch *next;
@@ -51,6 +55,7 @@ struct committer {
     void (*round)(void *user);
     void *round_user;
     int last_result;   /* told to `failed` */
+    bool several;      /* the thread's: in the last transaction more than one waited */
     uint64_t slice_us; /* the thread's: when it last took some of `later` */
     /* The thread's, for the transaction at hand. */
     size_t n_members, n_ops;
@@ -149,6 +154,8 @@ static bool commit_some(struct committer *c)
     collect(&c->urgent);
     collect(&c->later);
     take_members(c, &c->urgent, GROUP_MAX - SLICE);
+    if (c->n_members)
+        c->several = c->n_members > 1;
     take_later(c);
     if (!c->n_members)
         return false;
@@ -169,6 +176,8 @@ static void thread_main(void *user)
     while (!atomic_load(&c->stop)) {
         while (sem_wait(&c->wake) < 0 && errno == EINTR)
             ;
+        if (c->several)
+            nanosleep(&(struct timespec){.tv_nsec = GATHER_US * 1000L}, NULL);
         while (commit_some(c))
             ;
     }

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "daemon/binding.h"
 #include "daemon/clock.h"
+#include "daemon/control.h"
 #include "daemon/events.h"
 #include "daemon/sockets.h"
 #include "daemon/watch.h"
@@ -43,6 +44,8 @@ struct daemon {
     int artifacts_fd, loader_fds[LOADERS_MAX];
     size_t loader_fds_n;
     struct http_server http_server;
+    struct control *control;
+    int64_t since_us; /* when it started */
     struct bindings bindings;
     struct watch *watch;
     bool started, stopping, store_failing;
@@ -438,6 +441,31 @@ static void write_metrics(void *user, void (*write)(void *to, const char *name, 
     write(to, "rambox_store_waiting_later", stats.later);
 }
 
+/* The control socket's. */
+
+static json_t *control_status(void *user)
+{
+    const struct daemon *d = user;
+    json_t *names = json_array();
+    VEC_EACH(b, &d->bindings.list)
+        json_array_append_new(names, json_string(b->key.iface.name));
+    return json_pack("{s:I, s:o, s:I, s:s}", "generation", (json_int_t)generation_number(d), "interfaces",
+                     names, "since", (json_int_t)(d->since_us / 1000000), "version", RAMBOX_VERSION);
+}
+
+static int open_control(struct daemon *d, struct diags *diags)
+{
+    d->since_us = moment_now().unix_us;
+    return control_new(&(struct control_host){.loop = &d->loop,
+                                              .state_dir = d->state_dir,
+                                              .dhcp_server = d->dhcp_server,
+                                              .committer = d->committer,
+                                              .http = &d->http_server,
+                                              .status = control_status,
+                                              .user = d},
+                       diags, &d->control);
+}
+
 /* Start. */
 
 static void add_loader_folder(struct daemon *d, const char *path)
@@ -529,6 +557,8 @@ static int start(struct daemon *d, struct diags *diags)
     if (r == 0)
         r = start_services(d, diags);
     if (r == 0)
+        r = open_control(d, diags);
+    if (r == 0)
         r = watch_interfaces(d, diags);
     bool changed;
     return r == 0 ? rebind(d, diags, &changed) : r;
@@ -619,6 +649,7 @@ static void stop(struct daemon *d)
     d->events.committer = NULL; /* the last replies below have no timeline any more */
     committer_free(d->committer);
     probe_service_free(d->probes);
+    control_free(d->control);
     bindings_clear(&d->bindings);
     http_service_free(s->http);
     dhcp_service_free(s->dhcp);
@@ -667,6 +698,8 @@ int daemon_run(const struct daemon_options *options, struct diags *diags)
         uv_signal_init(&d->loop, &d->signals[i]);
     r = start(d, diags);
     if (r == 0) {
+        log_diags(diags); /* warnings */
+        diags_free(diags);
         (void)log_start(); /* without it lines are written at once */
         start_handles(d);
         r = start_watch(d);

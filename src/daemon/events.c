@@ -7,21 +7,29 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+/* Puts a text behind the others, without printf: this line comes by the ten thousand. */
+static char *put(char *to, const char *end, const char *text)
+{
+    size_t n = strnlen(text, (size_t)(end - to) - 1);
+    memcpy(to, text, n);
+    to[n] = '\0';
+    return to + n;
+}
+
 /* `n1 (52:54:00:12:34:56)`, or what of it is known. */
 #define WHO_MAX 96
 static const char *who(const struct event *e, char buf[static WHO_MAX])
 {
     static const struct mac no_mac;
     char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX];
-    bool has_mac = !mac_equal(&e->mac, &no_mac);
-    if (e->node && e->node[0] && has_mac)
-        snprintf(buf, WHO_MAX, "%s (%s)", e->node, mac_format(&e->mac, mac));
-    else if (e->node && e->node[0])
-        snprintf(buf, WHO_MAX, "%s", e->node);
-    else if (has_mac)
-        snprintf(buf, WHO_MAX, "%s", mac_format(&e->mac, mac));
-    else
-        snprintf(buf, WHO_MAX, "%s", e->ip ? ipv4_format(e->ip, ip) : "a machine");
+    bool has_mac = !mac_equal(&e->mac, &no_mac), has_node = e->node && e->node[0];
+    const char *first = has_node  ? e->node
+                        : has_mac ? mac_format(&e->mac, mac)
+                        : e->ip   ? ipv4_format(e->ip, ip)
+                                  : "a machine";
+    char *p = put(buf, buf + WHO_MAX, first);
+    if (has_node && has_mac)
+        put(put(put(p, buf + WHO_MAX, " ("), buf + WHO_MAX, mac_format(&e->mac, mac)), buf + WHO_MAX, ")");
     return buf;
 }
 
@@ -158,20 +166,41 @@ static const char *span(uint32_t seconds, char buf[static SPAN_MAX])
     return buf;
 }
 
+/* `0.4`, `3`, `1200`: with a fraction only where it says something. */
+static char *put_ms(char *to, const char *end, uint64_t us)
+{
+    char digits[24], *p = digits + sizeof(digits);
+    uint64_t n = us < 10000 ? us / 100 : us / 1000;
+    *--p = '\0';
+    for (unsigned i = 0; n || i < 2; i++) {
+        if (i == 1 && us < 10000)
+            *--p = '.';
+        else if (i == 1 && !n)
+            break;
+        *--p = (char)('0' + n % 10);
+        n /= 10;
+    }
+    return put(to, end, p);
+}
+
 static void log_ack(struct events *events, const struct event *e)
 {
-    char buf[WHO_MAX], ip[IPV4_TEXT_MAX], lease[SPAN_MAX], after[48] = "";
-    const char *interface = e->interface && e->interface[0] ? e->interface : "?";
+    char buf[WHO_MAX], ip[IPV4_TEXT_MAX], lease[SPAN_MAX], line[512];
+    const char *end = line + sizeof(line);
     int64_t took = e->lease_s ? take_discover(events, e) : -1;
-    if (took >= 0)
-        snprintf(after, sizeof(after), ", %.*f ms after its DISCOVER", took < 10000, (double)took / 1000);
-    if (e->ip && e->lease_s)
-        log_info("dhcp: %s: %s for %s on %s%s", who(e, buf), ipv4_format(e->ip, ip), span(e->lease_s, lease),
-                 interface, after);
-    else if (e->ip)
-        log_info("dhcp: %s: told the settings for %s on %s", who(e, buf), ipv4_format(e->ip, ip), interface);
+    if (!log_enabled(LOG_LEVEL_INFO))
+        return;
+    char *p = put(put(put(line, end, "dhcp: "), end, who(e, buf)), end, ": ");
+    if (!e->ip)
+        p = put(p, end, "told what to boot");
+    else if (!e->lease_s)
+        p = put(put(p, end, "told the settings for "), end, ipv4_format(e->ip, ip));
     else
-        log_info("dhcp: %s: told what to boot on %s", who(e, buf), interface);
+        p = put(put(put(p, end, ipv4_format(e->ip, ip)), end, " for "), end, span(e->lease_s, lease));
+    p = put(put(p, end, " on "), end, e->interface && e->interface[0] ? e->interface : "?");
+    if (took >= 0)
+        put(put_ms(put(p, end, ", "), end, (uint64_t)took), end, " ms after its DISCOVER");
+    log_text(LOG_LEVEL_INFO, line);
 }
 
 static void log_dhcp_out(struct events *events, const struct event *e)

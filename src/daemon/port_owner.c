@@ -8,8 +8,8 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 
-/* The inode of a socket bound to the port; 0: none. */
-static uint64_t socket_inode(const char *table, bool tcp, ipv4_t address, unsigned port)
+/* The inode of the n-th socket bound to the port; 0: none. */
+static uint64_t socket_inode(const char *table, bool tcp, ipv4_t address, unsigned port, size_t n)
 {
     cleanup_free char *text = NULL;
     char *save = NULL;
@@ -24,7 +24,7 @@ static uint64_t socket_inode(const char *table, bool tcp, ipv4_t address, unsign
             continue;
         ipv4_t local = ntohl(raw);
         if (local_port == port && inode && (local == address || !local || !address) &&
-            (!tcp || state == 0x0a /* LISTEN */))
+            (!tcp || state == 0x0a /* LISTEN */) && n-- == 0)
             return inode;
     }
     return 0;
@@ -51,13 +51,13 @@ static bool holds_socket(const char *pid, uint64_t inode)
     return found;
 }
 
-const char *port_owner(bool tcp, ipv4_t address, unsigned port, char *buf, size_t size)
+bool port_owner_at(bool tcp, ipv4_t address, unsigned port, size_t n, char *buf, size_t size)
 {
-    uint64_t inode = socket_inode(tcp ? "/proc/net/tcp" : "/proc/net/udp", tcp, address, port);
+    uint64_t inode = socket_inode(tcp ? "/proc/net/tcp" : "/proc/net/udp", tcp, address, port, n);
     char **pids = NULL;
     buf[0] = '\0';
     if (!inode || dir_names("/proc", NULL, &pids) < 0)
-        return buf;
+        return inode != 0;
     for (char **pid = pids; *pid && !buf[0]; pid++) {
         if ((*pid)[0] < '0' || (*pid)[0] > '9' || !holds_socket(*pid, inode))
             continue;
@@ -67,5 +67,11 @@ const char *port_owner(bool tcp, ipv4_t address, unsigned port, char *buf, size_
             snprintf(buf, size, "%.*s (pid %s)", (int)strcspn(name, "\n"), name, *pid);
     }
     names_free(pids);
+    return true;
+}
+
+const char *port_owner(bool tcp, ipv4_t address, unsigned port, char *buf, size_t size)
+{
+    port_owner_at(tcp, address, port, 0, buf, size);
     return buf;
 }

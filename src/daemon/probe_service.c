@@ -80,10 +80,21 @@ static void on_answer(struct probe_service *s, bool relayed, int ifindex, ipv4_t
     }
 }
 
+/* libuv stops watching a socket with an error; reading the error clears it. */
+static void watch_again(uv_poll_t *poll, int fd, uv_poll_cb call)
+{
+    int error;
+    socklen_t size = sizeof(error);
+    (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    uv_poll_start(poll, UV_READABLE, call);
+}
+
 static void on_arp(uv_poll_t *poll, int status, int events)
 {
     struct probe_service *s = poll->data;
     (void)events;
+    if (status < 0)
+        watch_again(poll, s->arp_fd, on_arp);
     for (int i = 0; status == 0 && i < PACKETS_A_TURN; i++) {
         uint8_t packet[PACKET_MAX];
         struct sockaddr_ll from = {0};
@@ -108,6 +119,8 @@ static void on_echo(uv_poll_t *poll, int status, int events)
     static const struct mac unknown;
     struct probe_service *s = poll->data;
     (void)events;
+    if (status < 0)
+        watch_again(poll, s->echo_fd, on_echo);
     for (int i = 0; status == 0 && i < PACKETS_A_TURN; i++) {
         uint8_t packet[PACKET_MAX];
         ipv4_t from;

@@ -315,6 +315,25 @@ static void put_parts(struct writer *w, uint8_t code, const uint8_t *b, size_t s
     } while (size);
 }
 
+static void put_header(struct writer *w, enum dhcp_op op, uint16_t secs, const struct dhcp_head *head)
+{
+    writer_u8(w, (uint8_t)op);
+    writer_u8(w, head->htype);
+    writer_u8(w, head->hlen);
+    writer_u8(w, 0); /* hops */
+    writer_u32(w, head->xid);
+    writer_u16(w, secs);
+    writer_u16(w, head->flags);
+    writer_u32(w, head->ciaddr);
+    writer_u32(w, head->yiaddr);
+    writer_u32(w, head->siaddr);
+    writer_u32(w, head->giaddr);
+    writer_put(w, head->chaddr, sizeof(head->chaddr));
+    put_field(w, head->sname, 64);
+    put_field(w, head->file, 128);
+    writer_u32(w, COOKIE);
+}
+
 void dhcp_begin(struct dhcp_writer *w, void *data, size_t size, size_t limit, const struct dhcp_head *head,
                 const void *relay, size_t relay_size)
 {
@@ -322,21 +341,14 @@ void dhcp_begin(struct dhcp_writer *w, void *data, size_t size, size_t limit, co
                               .relay = relay,
                               .relay_size = relay_size,
                               .reserved = 1 + (relay ? wire_size(relay_size) : 0)};
-    writer_u8(&w->w, DHCP_BOOTREPLY);
-    writer_u8(&w->w, head->htype);
-    writer_u8(&w->w, head->hlen);
-    writer_u8(&w->w, 0); /* hops */
-    writer_u32(&w->w, head->xid);
-    writer_u16(&w->w, 0); /* secs */
-    writer_u16(&w->w, head->flags);
-    writer_u32(&w->w, head->ciaddr);
-    writer_u32(&w->w, head->yiaddr);
-    writer_u32(&w->w, head->siaddr);
-    writer_u32(&w->w, head->giaddr);
-    writer_put(&w->w, head->chaddr, sizeof(head->chaddr));
-    put_field(&w->w, head->sname, 64);
-    put_field(&w->w, head->file, 128);
-    writer_u32(&w->w, COOKIE);
+    put_header(&w->w, DHCP_BOOTREPLY, 0, head);
+}
+
+void dhcp_begin_request(struct dhcp_writer *w, void *data, size_t size, const struct dhcp_head *head,
+                        uint16_t secs)
+{
+    *w = (struct dhcp_writer){.w = writer_of(data, size), .reserved = 1};
+    put_header(&w->w, DHCP_BOOTREQUEST, secs, head);
 }
 
 void dhcp_put(struct dhcp_writer *w, uint8_t code, const void *data, size_t size)

@@ -5,9 +5,9 @@
  * joined (RFC 3396), so a query sees each option once and whole. What a message says stays as it was said;
  * what it means is decided in src/serve.
  *
- * The writer makes replies: options that do not fit the client's limit are left out whole, last come first
- * dropped, and room for option 82 is kept from the start, because it must come back whole and last (RFC 3046
- * §2.2).
+ * The writer makes replies, and requests: options that do not fit the client's limit are left out whole, last
+ * come first dropped, and room for option 82 is kept from the start, because it must come back whole and last
+ * (RFC 3046 §2.2).
  */
 #pragma once
 
@@ -80,6 +80,7 @@ enum dhcp_option {
     DHCP_SUBNET_SELECTION = 118, /* RFC 3011 */
     DHCP_IPXE = 175,             /* iPXE's encapsulated options */
     DHCP_PXELINUX_CONFIG = 209,  /* RFC 5071 */
+    DHCP_TRIAL = 224,            /* site-specific (RFC 3942): `rambox doctor` asks, and nobody boots */
     DHCP_END = 255,
 };
 
@@ -163,7 +164,7 @@ bool dhcp_fqdn_label(const struct dhcp_packet *p, char ret_name[static 64]);
 /* The hardware address as a MAC: htype 1 and hlen 6, else false. */
 bool dhcp_mac(const struct dhcp_packet *p, struct mac *ret_mac);
 
-/* The header of a reply. What is not said is 0. */
+/* The header of a reply or a request. What is not said is 0. */
 struct dhcp_head {
     uint32_t xid;
     uint16_t flags;
@@ -185,6 +186,10 @@ struct dhcp_writer {
  * payload (see dhcp_size_limit). `relay` are the bytes of option 82 to echo (NULL: none). */
 void dhcp_begin(struct dhcp_writer *w, void *data, size_t size, size_t limit, const struct dhcp_head *head,
                 const void *relay, size_t relay_size);
+/* Begins a request (BOOTREQUEST) in `data`; `secs`: seconds since the client began (§2). Otherwise as
+ * dhcp_begin. */
+void dhcp_begin_request(struct dhcp_writer *w, void *data, size_t size, const struct dhcp_head *head,
+                        uint16_t secs);
 /* Adds an option; longer than 255 bytes it is split (RFC 3396). One that does not fit is left out and
  * `dropped` is set. */
 void dhcp_put(struct dhcp_writer *w, uint8_t code, const void *data, size_t size);

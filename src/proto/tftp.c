@@ -40,22 +40,38 @@ static const struct {
     {"windowsize", TFTP_O_WINDOWSIZE, 1, 65535, take_windowsize},                  /* RFC 7440 */
 };
 
-static void take_option(struct tftp_request *request, const char *name, const char *text)
+static void take_option(struct tftp_options *options, bool netascii, const char *name, const char *text)
 {
     for (size_t i = 0; i < ARRAY_SIZE(options_table); i++) {
         uint64_t value;
         if (strcasecmp(options_table[i].name, name) != 0)
             continue;
-        if (request->options.has & options_table[i].option)
+        if (options->has & options_table[i].option)
             return;
-        if (options_table[i].option == TFTP_O_TSIZE && request->mode == TFTP_NETASCII)
+        if (options_table[i].option == TFTP_O_TSIZE && netascii)
             return;
         if (parse_u64(text, options_table[i].min, options_table[i].max, &value) < 0)
             return;
-        options_table[i].take(&request->options, value);
-        request->options.has |= options_table[i].option;
+        options_table[i].take(options, value);
+        options->has |= options_table[i].option;
         return;
     }
+}
+
+static int parse_options(struct reader *r, bool netascii, struct tftp_options *options)
+{
+    while (r->left) {
+        /* Some loaders pad requests with zeroes: nothing but zeroes is no option. */
+        if (*r->p == 0) {
+            reader_u8(r);
+            continue;
+        }
+        const char *option = reader_cstr(r), *value = reader_cstr(r);
+        if (!option || !value)
+            return -EINVAL;
+        take_option(options, netascii, option, value);
+    }
+    return 0;
 }
 
 static int parse_request(struct reader *r, struct tftp_request *request)
@@ -73,18 +89,7 @@ static int parse_request(struct reader *r, struct tftp_request *request)
         request->mode = TFTP_NETASCII;
     else
         return -EINVAL;
-    while (r->left) {
-        /* Some loaders pad requests with zeroes: nothing but zeroes is no option. */
-        if (*r->p == 0) {
-            reader_u8(r);
-            continue;
-        }
-        const char *option = reader_cstr(r), *value = reader_cstr(r);
-        if (!option || !value)
-            return -EINVAL;
-        take_option(request, option, value);
-    }
-    return 0;
+    return parse_options(r, request->mode == TFTP_NETASCII, &request->options);
 }
 
 int tftp_parse(const void *data, size_t size, struct tftp_packet *ret_packet)
@@ -113,6 +118,9 @@ int tftp_parse(const void *data, size_t size, struct tftp_packet *ret_packet)
         }
         break;
     case TFTP_OACK:
+        p.options = (struct tftp_options){0};
+        if (r.left > TFTP_REQUEST_MAX || parse_options(&r, false, &p.options) < 0)
+            return -EINVAL;
         break;
     default:
         return -EINVAL;
@@ -140,7 +148,7 @@ size_t tftp_write_error(uint8_t buf[static TFTP_SMALL_MAX], enum tftp_error code
     return w.used;
 }
 
-size_t tftp_write_oack(uint8_t buf[static TFTP_SMALL_MAX], const struct tftp_options *o)
+static void put_options(struct writer *w, const struct tftp_options *o)
 {
     const struct {
         enum tftp_option option;
@@ -152,15 +160,40 @@ size_t tftp_write_oack(uint8_t buf[static TFTP_SMALL_MAX], const struct tftp_opt
         {TFTP_O_TIMEOUT, "timeout", o->timeout},
         {TFTP_O_WINDOWSIZE, "windowsize", o->windowsize},
     };
-    struct writer w = writer_of(buf, TFTP_SMALL_MAX);
-    writer_u16(&w, TFTP_OACK);
     for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
         char text[24];
         if (!(o->has & list[i].option))
             continue;
         snprintf(text, sizeof(text), "%" PRIu64, list[i].value);
-        writer_cstr(&w, list[i].name);
-        writer_cstr(&w, text);
+        writer_cstr(w, list[i].name);
+        writer_cstr(w, text);
     }
+}
+
+size_t tftp_write_oack(uint8_t buf[static TFTP_SMALL_MAX], const struct tftp_options *o)
+{
+    struct writer w = writer_of(buf, TFTP_SMALL_MAX);
+    writer_u16(&w, TFTP_OACK);
+    put_options(&w, o);
     return w.used;
+}
+
+int tftp_write_request(uint8_t buf[static TFTP_REQUEST_MAX], const char *name,
+                       const struct tftp_options *options)
+{
+    struct writer w = writer_of(buf, TFTP_REQUEST_MAX);
+    if (strlen(name) > TFTP_NAME_MAX)
+        return -ENAMETOOLONG;
+    writer_u16(&w, TFTP_RRQ);
+    writer_cstr(&w, name);
+    writer_cstr(&w, "octet");
+    put_options(&w, options);
+    return (int)w.used;
+}
+
+void tftp_write_ack(uint8_t buf[static TFTP_ACK_SIZE], uint16_t block)
+{
+    struct writer w = writer_of(buf, TFTP_ACK_SIZE);
+    writer_u16(&w, TFTP_ACK);
+    writer_u16(&w, block);
 }

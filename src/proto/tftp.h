@@ -53,6 +53,7 @@ struct tftp_packet {
         struct tftp_request request; /* RRQ, WRQ */
         uint16_t block;              /* DATA, ACK */
         uint16_t code;               /* ERROR */
+        struct tftp_options options; /* OACK */
     };
     const char *message; /* ERROR: NUL-terminated within the packet, or "" */
 };
@@ -60,7 +61,8 @@ struct tftp_packet {
 /* Parses one packet. Options (T9): names in either case, unknown ones passed over, a value that is no decimal
  * number or out of its range counts as not asked, the first of several counts, tsize is passed over in
  * netascii. 0 or -EINVAL: too short, unknown opcode, a missing NUL, an empty or too long name, an unknown
- * mode, an option without value, a request longer than TFTP_REQUEST_MAX. Strings point into `data`. */
+ * mode, an option without value, a request longer than TFTP_REQUEST_MAX. An OACK's options are read by the
+ * same rules. Strings point into `data`. */
 int tftp_parse(const void *data, size_t size, struct tftp_packet *ret_packet);
 
 #define TFTP_DATA_HEADER 4
@@ -69,3 +71,10 @@ void tftp_write_data(uint8_t buf[static TFTP_DATA_HEADER], uint16_t block);
 #define TFTP_SMALL_MAX 128
 size_t tftp_write_error(uint8_t buf[static TFTP_SMALL_MAX], enum tftp_error code, const char *message);
 size_t tftp_write_oack(uint8_t buf[static TFTP_SMALL_MAX], const struct tftp_options *options);
+
+/* A client's packets. A read request, in octet mode: its size, or -ENAMETOOLONG when the name is longer than
+ * TFTP_NAME_MAX. An ACK always fits. */
+int tftp_write_request(uint8_t buf[static TFTP_REQUEST_MAX], const char *name,
+                       const struct tftp_options *options);
+#define TFTP_ACK_SIZE 4
+void tftp_write_ack(uint8_t buf[static TFTP_ACK_SIZE], uint16_t block);

@@ -1,16 +1,34 @@
 /* See proto/udp.h. */
 #include "proto/udp.h"
 
+#include <arpa/inet.h>
+#include <string.h>
+
 enum { PROTOCOL_UDP = 17, TTL = 64 };
 
+/* Words are added as the machine reads them, for the sum of swapped words is the swapped sum (RFC 1071 §2).
+ */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t size)
 {
     const uint8_t *p = data;
-    for (; size > 1; p += 2, size -= 2) {
-        sum += (uint32_t)(p[0] << 8 | p[1]);
-        sum = (sum & 0xffff) + (sum >> 16); /* so that it never overflows, however long the data is */
+    uint64_t native = 0, eight;
+    uint16_t two = 0;
+    for (; size >= sizeof(eight); p += sizeof(eight), size -= sizeof(eight)) {
+        memcpy(&eight, p, sizeof(eight));
+        native += (eight & UINT32_MAX) + (eight >> 32);
     }
-    return size ? sum + (uint32_t)(p[0] << 8) : sum;
+    for (; size >= sizeof(two); p += sizeof(two), size -= sizeof(two)) {
+        memcpy(&two, p, sizeof(two));
+        native += two;
+    }
+    if (size) { /* the last byte is the first of a word */
+        two = 0;
+        memcpy(&two, p, 1);
+        native += two;
+    }
+    while (native >> 16)
+        native = (native & 0xffff) + (native >> 16);
+    return (sum & 0xffff) + (sum >> 16) + ntohs((uint16_t)native);
 }
 
 uint16_t checksum_end(uint32_t sum)

@@ -335,11 +335,13 @@ static enum dhcp_verdict decide(struct exchange *x)
 }
 
 /* A firmware's DISCOVER that is answered begins a boot; what else its machine sends belongs to the one there
- * is. */
+ * is. What rambox doctor asks in a node's name belongs to none. */
 static void find_boot(struct exchange *x, enum dhcp_verdict verdict)
 {
     struct dhcp_outcome *o = x->outcome;
     struct boot boot;
+    if (dhcp_has(x->packet, DHCP_TRIAL))
+        return;
     if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE)
         o->boot = boot_table_discover(x->server->config.boots, x->now, &o->mac, o->node,
                                       x->profile ? x->profile->name : NULL, x->generation->number);

@@ -120,7 +120,7 @@ static void show_bytes(struct reader r, char *ret_text, size_t size)
     bool printable = r.left > 0;
     size_t used = 2;
     for (size_t i = 0; i < r.left; i++)
-        printable &= r.p[i] > ' ' && r.p[i] < 0x7f;
+        printable &= r.p[i] >= ' ' && r.p[i] < 0x7f;
     if (r.failed || r.left == 0) {
         ret_text[0] = '\0';
     } else if (printable) {
@@ -138,11 +138,11 @@ static void host_name(const struct exchange *x, char ret_name[static 64])
         ret_name[0] = '\0';
 }
 
-/* A machine without an entry shows up as a candidate, with what it says of itself. */
+/* A machine without an entry shows up as a candidate, with what it says of itself; rambox doctor is none. */
 static void note_candidate(struct exchange *x, ipv4_t ip)
 {
     struct dhcp_outcome *o = x->outcome;
-    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER)
+    if (x->node || x->subnet->unknown != UNKNOWN_DISCOVER || dhcp_has(x->packet, DHCP_TRIAL))
         return;
     o->candidate = true;
     o->found = (struct candidate){.mac = o->mac,
@@ -311,12 +311,20 @@ enum dhcp_verdict process_decline(struct exchange *x)
     return silent(x, SILENCE_DONE, "%s", "");
 }
 
+/* Whether a RELEASE is for us. Table 5 wants the server named; systemd-networkd (252) does not, but like all
+ * of them sends it to the server's address. */
+static bool releases_ours(const struct exchange *x)
+{
+    ipv4_t server_id;
+    return dhcp_get_u32(x->packet, DHCP_SERVER_ID, &server_id) ? is_our_id(x, server_id)
+                                                               : is_own(x, x->arrival->to);
+}
+
 /* §4.3.4: the address becomes free, but stays remembered for the client (D8). */
 enum dhcp_verdict process_release(struct exchange *x)
 {
     const struct dhcp_packet *p = x->packet;
-    ipv4_t server_id;
-    if (!dhcp_get_u32(p, DHCP_SERVER_ID, &server_id) || !is_our_id(x, server_id))
+    if (!releases_ours(x))
         return silent(x, SILENCE_FOREIGN, "RELEASE to another server");
     struct lease_entry *e = lease_by_ip(x->server->leases, p->ciaddr);
     if (x->node && x->node->ip && x->node->ip == p->ciaddr)

@@ -100,6 +100,17 @@ static void write_counters(FILE *out, const struct counters *counters)
     }
 }
 
+void http_each_metric(const struct http_server *server,
+                      void (*write)(void *to, const char *name, uint64_t value), void *to)
+{
+    char buf[COUNTER_NAME_MAX];
+    for (unsigned i = 0; i < COUNTER_COUNT; i++)
+        write(to, counter_name(i, buf), counter_value(server->counters, i));
+    write(to, "rambox_boots", boot_table_count(server->boots));
+    if (server->metrics)
+        server->metrics(server->user, write, to);
+}
+
 static void get_metrics(const struct http_server *s, const struct moment *now,
                         const struct http_request *request, struct http_answer *a)
 {

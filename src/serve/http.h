@@ -47,3 +47,7 @@ size_t http_body_max(const char *method, const char *path);
 /* Never fails: with no memory left the answer is an empty 503. Safe from any thread. */
 void http_handle(const struct http_server *server, const struct moment *now,
                  const struct http_request *request, struct http_answer *ret_answer);
+
+/* What /metrics says, as names and values: calls `write` for each. */
+void http_each_metric(const struct http_server *server,
+                      void (*write)(void *to, const char *name, uint64_t value), void *to);

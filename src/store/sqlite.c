@@ -3,70 +3,64 @@
  * Write-ahead logging with synchronous=FULL: a commit is one sequential write and one fsync of the log, so
  * what store_commit returned for survives a kill and a power cut, and readers (`rambox lease list`) never
  * wait for the server. Every statement is prepared once, at open. The schema's version is PRAGMA
- * user_version; `migrations` is the list of steps that lead to the newest one.
+ * user_version, see schema.c; what a start checks, damage.c.
  */
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/str.h"
-#include "store/store.h"
+#include "store/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <sqlite3.h>
+#include <sys/file.h>
+#include <time.h>
 
-/* PRAGMA application_id: tells a store from any other SQLite file. The letters `ramb`. */
-enum { APPLICATION_ID = 0x72616d62 };
+/* FORGET_EVERY: boots that begin between two looks at how many there are. CANDIDATES_SPARE: how many the
+ * longest unseen candidates go at once, so that a flood of them does not count the table for each one.
+ * LOCK_TRIES: for the lock, 50 ms apart. */
+enum { FORGET_EVERY = 1000, CANDIDATES_SPARE = STORE_CANDIDATES_MAX / 16, LOCK_TRIES = 40 };
 
-/* Step i leads from schema i to schema i + 1. A step that was ever released is never changed: add one. */
-static const char *const migrations[] = {
-    "CREATE TABLE leases (ip INTEGER PRIMARY KEY, state INTEGER NOT NULL, client BLOB NOT NULL,"
-    " mac BLOB NOT NULL, start INTEGER NOT NULL, expires INTEGER NOT NULL, hostname TEXT NOT NULL) STRICT;"
-    "CREATE TABLE boots (id INTEGER PRIMARY KEY, mac BLOB NOT NULL, node TEXT NOT NULL, ip INTEGER NOT NULL,"
-    " generation INTEGER NOT NULL, started_us INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX boots_by_time ON boots (started_us);"
-    "CREATE INDEX boots_by_node ON boots (node, started_us);"
-    "CREATE TABLE boot_events (boot INTEGER NOT NULL, at_us INTEGER NOT NULL, what TEXT NOT NULL,"
-    " detail TEXT NOT NULL) STRICT;"
-    "CREATE INDEX boot_events_by_boot ON boot_events (boot);"
-    "CREATE TABLE reports (boot INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, json TEXT NOT NULL) STRICT;",
-    "CREATE TRIGGER boots_forget AFTER DELETE ON boots BEGIN"
-    " DELETE FROM boot_events WHERE boot = OLD.id; DELETE FROM reports WHERE boot = OLD.id; END;",
-};
-enum { SCHEMA_NEWEST = ARRAY_SIZE(migrations) };
-
-enum { FORGET_EVERY = 1000 }; /* boots that begin between two looks at how many there are */
-
-enum statement {
-    SQL_BEGIN,
-    SQL_COMMIT,
-    SQL_ROLLBACK,
-    SQL_LEASE_PUT,
-    SQL_LEASE_DELETE,
-    SQL_BOOT_BEGIN,
-    SQL_BOOTS_FORGET,
-    SQL_BOOT_EVENT,
-    SQL_REPORT,
-    SQL_LEASES,
-    SQL_BOOTS,
-    SQL_BOOTS_OF_NODE,
-    SQL_BOOT_EVENTS,
-    SQL_COUNT,
-};
+/* The log is written into the database whenever it has grown by so many pages, 4 MiB, and begun anew when no
+ * reader looks at it; one that a reader made grow is cut to 16 MiB then. */
+#define KEEP_LOG_SHORT "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 16777216;"
 
 static const char *const statements[] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_LEASE_PUT] = "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [SQL_LEASE_DELETE] = "DELETE FROM leases WHERE ip = ?1",
+    [SQL_LEASE_INSERT] = "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                         " ON CONFLICT (ip) DO NOTHING",
+    /* `since` goes on as long as nothing ends. */
+    [SQL_LEASE_UPDATE] =
+        "UPDATE leases SET state = ?2, client = ?3, mac = ?4, start = ?5, expires = ?6, hostname = ?7, since "
+        "="
+        " iif(state = ?2 AND client = ?3 AND (state = 2 OR ?5 <= expires), since, ?8) WHERE ip = ?1",
+    /* A released lease is no lease any more: its past row was written when it was released. A bound or a
+     * quarantined one ends when the address gets another state or client, or when its client comes back after
+     * it had expired. */
+    [SQL_LEASE_END] =
+        "INSERT INTO leases_past (ip, mac, since, until, ending, hostname) SELECT ip, mac, since,"
+        " max(since, min(expires, ?8)), CASE WHEN state = 3 THEN 5 WHEN expires <= ?8 THEN 1 WHEN ?2 = 2 THEN"
+        " 2 WHEN ?2 = 3 THEN 3 ELSE 4 END, hostname FROM leases"
+        " WHERE ip = ?1 AND state <> 2 AND (state <> ?2 OR client <> ?3 OR ?5 > expires)",
+    [SQL_LEASES_PAST_FORGET] = "DELETE FROM leases_past WHERE id <= last_insert_rowid() - ?1",
     [SQL_BOOT_BEGIN] = "INSERT OR REPLACE INTO boots VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_BOOTS_FORGET] = "DELETE FROM boots WHERE id IN"
                          " (SELECT id FROM boots ORDER BY started_us DESC, rowid DESC LIMIT -1 OFFSET ?1)",
     [SQL_BOOT_EVENT] = "INSERT INTO boot_events SELECT ?1, ?2, ?3, ?4"
                        " WHERE (SELECT count(*) FROM boot_events WHERE boot = ?1) < ?5",
     [SQL_REPORT] = "INSERT OR REPLACE INTO reports VALUES (?1, ?2, ?3)",
-    [SQL_LEASES] = "SELECT ip, state, client, mac, start, expires, hostname FROM leases ORDER BY ip",
+    [SQL_CANDIDATE_PUT] =
+        "INSERT INTO candidates VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (mac) DO UPDATE"
+        " SET ip = ?2, subnet = ?3, last_us = max(last_us, ?5), hostname = ?6, vendor_class = ?7, arch = ?8,"
+        " uuid = ?9, circuit_id = ?10",
+    [SQL_CANDIDATE_DELETE] = "DELETE FROM candidates WHERE mac = ?1",
+    [SQL_CANDIDATES_FORGET] = "DELETE FROM candidates WHERE mac IN"
+                              " (SELECT mac FROM candidates ORDER BY last_us LIMIT ?1)",
+    [SQL_CANDIDATES_COUNT] = "SELECT count(*) FROM candidates",
+    [SQL_LEASES] = "SELECT ip, state, client, mac, start, expires, hostname, since FROM leases ORDER BY ip",
+    [SQL_LEASES_PAST] = "SELECT ip, mac, since, until, ending, hostname FROM leases_past ORDER BY id DESC",
+    [SQL_CANDIDATES] = "SELECT mac, ip, subnet, first_us, last_us, hostname, vendor_class, arch, uuid,"
+                       " circuit_id FROM candidates ORDER BY first_us, mac",
     [SQL_BOOTS] = "SELECT id, mac, node, ip, generation, started_us FROM boots"
                   " ORDER BY started_us DESC, rowid DESC LIMIT ?1",
     [SQL_BOOTS_OF_NODE] = "SELECT id, mac, node, ip, generation, started_us FROM boots WHERE node = ?2"
@@ -75,14 +69,8 @@ static const char *const statements[] = {
                         " ORDER BY at_us, rowid",
 };
 
-struct store {
-    sqlite3 *db;
-    sqlite3_stmt *statement[SQL_COUNT];
-    unsigned begun; /* boots, since old ones were forgotten */
-};
-
 /* What SQLite said, as -errno. */
-static int store_errno(struct store *s, int code)
+int store_errno(sqlite3 *db, int code)
 {
     static const struct {
         int code, errno_value;
@@ -96,126 +84,26 @@ static int store_errno(struct store *s, int code)
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (table[i].code == primary)
             return -table[i].errno_value;
-    int system = s->db ? sqlite3_system_errno(s->db) : 0;
+    int system = db ? sqlite3_system_errno(db) : 0;
     return (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && system > 0 ? -system : -EIO;
 }
 
-static int exec(struct store *s, const char *sql)
+int store_exec(sqlite3 *db, const char *sql)
 {
-    int code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : store_errno(s, code);
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : store_errno(db, code);
 }
 
-/* A PRAGMA whose answer is one number. */
-static int query_number(struct store *s, const char *sql, int64_t *ret_value)
+int store_query(sqlite3 *db, const char *sql, int64_t *ret_value)
 {
     sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    int code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_step(st);
     if (code == SQLITE_ROW)
         *ret_value = sqlite3_column_int64(st, 0);
-    int r = code == SQLITE_ROW ? 0 : store_errno(s, code);
+    int r = code == SQLITE_ROW ? 0 : store_errno(db, code);
     sqlite3_finalize(st);
-    return r;
-}
-
-/* 0 when every page and row of the file is sound; -EUCLEAN with what is not in ret_text. That an index says
- * the same as its table is not looked at: this runs at every start, and must not take long. */
-static int check_whole(struct store *s, char **ret_text)
-{
-    sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(st);
-    const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
-    int r = code == SQLITE_ROW ? (str_eq(text, "ok") ? 0 : -EUCLEAN) : store_errno(s, code);
-    if (r == -EUCLEAN)
-        *ret_text = xstrdup(text ? text : sqlite3_errmsg(s->db));
-    sqlite3_finalize(st);
-    return r;
-}
-
-static bool same_content(const char *path, const char *other)
-{
-    struct digest a, b;
-    return hash_file(path, &a) == 0 && hash_file(other, &b) == 0 && digest_equal(&a, &b);
-}
-
-/* F4: keeps a copy of a damaged file, and of the log beside it, under the first free number. Once: a service
- * that is started again and again must not fill the disk with copies. */
-static char *keep_copy(const char *path)
-{
-    for (unsigned i = 1; i < 1000; i++) {
-        cleanup_free char *copy = xasprintf("%s.damaged-%u", path, i);
-        cleanup_free char *log = xasprintf("%s-wal", path);
-        cleanup_free char *log_copy = xasprintf("%s-wal", copy);
-        cleanup_free char *data = NULL;
-        size_t size;
-        if (same_content(path, copy))
-            return TAKE_PTR(copy);
-        if (file_exists(copy))
-            continue;
-        if (file_read(path, SIZE_MAX / 2, &data, &size) < 0 || file_write_atomic(copy, data, size, 0600) < 0)
-            return NULL;
-        free(TAKE_PTR(data));
-        if (file_read(log, SIZE_MAX / 2, &data, &size) == 0)
-            (void)file_write_atomic(log_copy, data, size, 0600);
-        return TAKE_PTR(copy);
-    }
-    return NULL;
-}
-
-static int refuse_damaged(const char *path, const char *why, struct diags *diags)
-{
-    cleanup_free char *copy = keep_copy(path);
-    diag_error(diags, NULL, "the store %s is damaged: %s", path, why);
-    if (copy)
-        diag_note(diags, NULL, "a copy of it is kept as %s", copy);
-    else
-        diag_note(diags, NULL, "it could not be copied; copy it before you try anything");
-    diag_note(diags, NULL,
-              "put your last backup in its place, or save what can be read with `sqlite3 %s .recover | "
-              "sqlite3 NEW` and put NEW in its place; with no file at all rambox begins an empty store, and "
-              "nodes with a fixed address are served as before",
-              path);
-    return -EUCLEAN;
-}
-
-static int migrate(struct store *s, const char *path, struct diags *diags)
-{
-    int64_t version = 0, application = 0;
-    int r = query_number(s, "PRAGMA user_version", &version);
-    if (r == 0)
-        r = query_number(s, "PRAGMA application_id", &application);
-    if (r < 0)
-        return r;
-    if (version > 0 && application != APPLICATION_ID)
-        return diag_error(diags, NULL, "%s is a database of another program; name another state_dir", path);
-    if (version > SCHEMA_NEWEST) {
-        diag_error(diags, NULL,
-                   "the store %s was written by a newer rambox (schema %" PRId64
-                   "; this one knows up to %d): use that version, or another state_dir",
-                   path, version, SCHEMA_NEWEST);
-        return -EPROTONOSUPPORT;
-    }
-    if (version == SCHEMA_NEWEST)
-        return 0;
-    r = exec(s, "BEGIN IMMEDIATE");
-    /* Another process may have done it while this one waited for the lock. */
-    if (r == 0)
-        r = query_number(s, "PRAGMA user_version", &version);
-    for (; r == 0 && version < SCHEMA_NEWEST; version++)
-        r = exec(s, migrations[version]);
-    if (r == 0) {
-        cleanup_free char *mark =
-            xasprintf("PRAGMA user_version = %d; PRAGMA application_id = %d;", SCHEMA_NEWEST, APPLICATION_ID);
-        r = exec(s, mark);
-    }
-    if (r == 0)
-        r = exec(s, "COMMIT");
-    if (r < 0)
-        (void)exec(s, "ROLLBACK");
     return r;
 }
 
@@ -225,27 +113,52 @@ static int prepare(struct store *s)
         int code =
             sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statement[i], NULL);
         if (code != SQLITE_OK)
-            return store_errno(s, code);
+            return store_errno(s->db, code);
     }
     return 0;
 }
 
 static int open_database(struct store *s, const char *path, struct diags *diags, char **ret_damage)
 {
+    /* Nobody asks SQLite how much memory it has, and counting takes a lock at each allocation. Only counts
+     * before the first database is open; later it is refused, which is all right. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int code = sqlite3_open_v2(
         path, &s->db,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (code != SQLITE_OK)
-        return store_errno(s, code);
+        return store_errno(s->db, code);
     sqlite3_busy_timeout(s->db, 10000);
-    int r = exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    int r = store_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" KEEP_LOG_SHORT);
     if (r == 0)
-        r = check_whole(s, ret_damage);
+        r = store_check(s->db, ret_damage);
     if (r == 0)
-        r = migrate(s, path, diags);
+        r = store_migrate(s->db, path, diags);
     if (r == 0)
         r = prepare(s);
+    s->candidates = STORE_CANDIDATES_MAX; /* not counted yet */
     return r;
+}
+
+/* SQLite lets any number of processes write in turn. But the server has the leases in memory, so nobody else
+ * may change them under it. The kernel gives the lock back when the process ends, however it ends. */
+static int take_lock(struct store *s, const char *path, struct diags *diags)
+{
+    cleanup_free char *lock = xasprintf("%s.lock", path);
+    s->lock_fd = open(lock, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0)
+        return -errno;
+    for (unsigned i = 0; flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (i == LOCK_TRIES) {
+            diag_error(diags, NULL, "the store %s is in use by another process: a rambox server runs on it",
+                       path);
+            return -EBUSY;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    return 0;
 }
 
 int store_open(const char *path, struct diags *diags, struct store **ret_store)
@@ -260,15 +173,39 @@ int store_open(const char *path, struct diags *diags, struct store **ret_store)
         *slash = '\0';
         r = dir_make(folder);
     }
+    s->lock_fd = -1;
+    if (r == 0)
+        r = take_lock(s, path, diags);
     if (r == 0)
         r = open_database(s, path, diags, &damage);
     if (r == -EUCLEAN) {
         cleanup_free char *why = damage ? TAKE_PTR(damage) : xstrdup(sqlite3_errmsg(s->db));
         store_close(TAKE_PTR(s));
-        return refuse_damaged(path, why, diags);
+        return store_refuse(path, why, diags);
     }
     if (r < 0)
         return diags->errors > errors ? r : diag_errno(diags, r, "cannot open the store %s", path);
+    *ret_store = TAKE_PTR(s);
+    return 0;
+}
+
+int store_open_reader(const char *path, struct diags *diags, struct store **ret_store)
+{
+    CLEANUP(store_close) struct store *s = xcalloc(1, sizeof(*s));
+    unsigned errors = diags->errors;
+    s->lock_fd = -1;
+    if (!file_exists(path))
+        return -ENOENT;
+    int code = sqlite3_open_v2(path, &s->db,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int r = code == SQLITE_OK ? 0 : store_errno(s->db, code);
+    sqlite3_busy_timeout(s->db, 10000);
+    if (r == 0)
+        r = store_check_version(s->db, path, diags);
+    if (r == 0)
+        r = prepare(s);
+    if (r < 0)
+        return diags->errors > errors ? r : diag_errno(diags, r, "cannot read the store %s", path);
     *ret_store = TAKE_PTR(s);
     return 0;
 }
@@ -280,6 +217,8 @@ void store_close(struct store *s)
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(s->statement[i]);
     sqlite3_close(s->db);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
     free(s);
 }
 
@@ -304,11 +243,14 @@ static void bind_lease(sqlite3_stmt *st, const struct store_op *op)
     sqlite3_bind_int64(st, 5, l->start);
     sqlite3_bind_int64(st, 6, l->expires);
     bind_text(st, 7, l->hostname, sizeof(l->hostname));
+    /* When this state of it began: a release leaves `start` alone, and sets the expiry. */
+    sqlite3_bind_int64(st, 8, l->state == LEASE_RELEASED ? l->expires : l->start);
 }
 
-static void bind_lease_key(sqlite3_stmt *st, const struct store_op *op)
+static void bind_past_limit(sqlite3_stmt *st, const struct store_op *op)
 {
-    sqlite3_bind_int64(st, 1, op->lease.ip);
+    (void)op;
+    sqlite3_bind_int(st, 1, STORE_PAST_MAX);
 }
 
 static void bind_boot(sqlite3_stmt *st, const struct store_op *op)
@@ -339,16 +281,36 @@ static void bind_report(sqlite3_stmt *st, const struct store_op *op)
     sqlite3_bind_text(st, 3, op->report.json ? op->report.json : "", -1, SQLITE_STATIC);
 }
 
-static const struct {
-    enum statement statement;
-    void (*bind)(sqlite3_stmt *st, const struct store_op *op);
-} ops_table[] = {
-    [STORE_LEASE_PUT] = {SQL_LEASE_PUT, bind_lease},
-    [STORE_LEASE_DELETE] = {SQL_LEASE_DELETE, bind_lease_key},
-    [STORE_BOOT_BEGIN] = {SQL_BOOT_BEGIN, bind_boot},
-    [STORE_BOOT_EVENT] = {SQL_BOOT_EVENT, bind_event},
-    [STORE_REPORT] = {SQL_REPORT, bind_report},
-};
+/* The key of a candidate: the address as a number, which is a third of the bytes and no blob. */
+static int64_t mac_number(const struct mac *mac)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < sizeof(mac->b); i++)
+        n = n << 8 | mac->b[i];
+    return n;
+}
+
+static void bind_candidate(sqlite3_stmt *st, const struct store_op *op)
+{
+    const struct candidate *c = &op->candidate;
+    sqlite3_bind_int64(st, 1, mac_number(&c->mac));
+    sqlite3_bind_int64(st, 2, c->ip);
+    bind_text(st, 3, c->subnet, sizeof(c->subnet));
+    sqlite3_bind_int64(st, 4, c->first_us);
+    sqlite3_bind_int64(st, 5, c->last_us);
+    bind_text(st, 6, c->hostname, sizeof(c->hostname));
+    bind_text(st, 7, c->vendor_class, sizeof(c->vendor_class));
+    if (c->has_arch)
+        sqlite3_bind_int(st, 8, c->arch);
+    if (c->has_uuid)
+        sqlite3_bind_blob(st, 9, c->uuid, sizeof(c->uuid), SQLITE_STATIC);
+    bind_text(st, 10, c->circuit_id, sizeof(c->circuit_id));
+}
+
+static void bind_candidate_key(sqlite3_stmt *st, const struct store_op *op)
+{
+    sqlite3_bind_int64(st, 1, mac_number(&op->candidate.mac));
+}
 
 /* Runs a statement that has no rows. What sqlite3_bind_* could not take shows as NULL, which no column takes.
  */
@@ -356,11 +318,64 @@ static int run(struct store *s, enum statement which)
 {
     sqlite3_stmt *st = s->statement[which];
     int code = sqlite3_step(st);
-    int r = code == SQLITE_DONE ? 0 : store_errno(s, code);
+    int r = code == SQLITE_DONE ? 0 : store_errno(s->db, code);
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
     return r;
 }
+
+static int apply(struct store *s, enum statement which, void (*bind)(sqlite3_stmt *, const struct store_op *),
+                 const struct store_op *op)
+{
+    bind(s->statement[which], op);
+    return run(s, which);
+}
+
+/* Inserts the lease. Where its address has a row already, that one is written to the past when it ends, and
+ * changed: a new lease costs one insertion, and only what is there already is looked at. */
+static int put_lease(struct store *s, const struct store_op *op)
+{
+    int r = apply(s, SQL_LEASE_INSERT, bind_lease, op);
+    if (r < 0 || sqlite3_changes(s->db) > 0)
+        return r;
+    r = apply(s, SQL_LEASE_END, bind_lease, op);
+    if (r == 0 && sqlite3_changes(s->db) > 0)
+        r = apply(s, SQL_LEASES_PAST_FORGET, bind_past_limit, op);
+    return r < 0 ? r : apply(s, SQL_LEASE_UPDATE, bind_lease, op);
+}
+
+static int begin_boot(struct store *s, const struct store_op *op)
+{
+    s->begun++;
+    return apply(s, SQL_BOOT_BEGIN, bind_boot, op);
+}
+
+static int add_event(struct store *s, const struct store_op *op)
+{
+    return apply(s, SQL_BOOT_EVENT, bind_event, op);
+}
+
+static int put_report(struct store *s, const struct store_op *op)
+{
+    return apply(s, SQL_REPORT, bind_report, op);
+}
+
+static int put_candidate(struct store *s, const struct store_op *op)
+{
+    s->candidates++;
+    return apply(s, SQL_CANDIDATE_PUT, bind_candidate, op);
+}
+
+static int delete_candidate(struct store *s, const struct store_op *op)
+{
+    return apply(s, SQL_CANDIDATE_DELETE, bind_candidate_key, op);
+}
+
+static int (*const ops_table[])(struct store *s, const struct store_op *op) = {
+    [STORE_LEASE_PUT] = put_lease,         [STORE_BOOT_BEGIN] = begin_boot,
+    [STORE_BOOT_EVENT] = add_event,        [STORE_REPORT] = put_report,
+    [STORE_CANDIDATE_PUT] = put_candidate, [STORE_CANDIDATE_DELETE] = delete_candidate,
+};
 
 /* After so many new boots, forgets the oldest ones. */
 static int forget_boots(struct store *s)
@@ -372,28 +387,46 @@ static int forget_boots(struct store *s)
     return run(s, SQL_BOOTS_FORGET);
 }
 
+/* Above the limit, the candidates that were not seen for the longest go, and some more. `s->candidates` is
+ * their number or more: a candidate that was seen again is counted again, until the table is. */
+static int forget_candidates(struct store *s)
+{
+    sqlite3_stmt *count = s->statement[SQL_CANDIDATES_COUNT];
+    if (s->candidates <= STORE_CANDIDATES_MAX)
+        return 0;
+    int code = sqlite3_step(count);
+    int r = code == SQLITE_ROW ? 0 : store_errno(s->db, code);
+    unsigned n = r == 0 ? (unsigned)sqlite3_column_int64(count, 0) : 0;
+    sqlite3_reset(count);
+    if (r == 0 && n > STORE_CANDIDATES_MAX) {
+        unsigned excess = n - (STORE_CANDIDATES_MAX - CANDIDATES_SPARE);
+        sqlite3_bind_int64(s->statement[SQL_CANDIDATES_FORGET], 1, excess);
+        r = run(s, SQL_CANDIDATES_FORGET);
+        n -= excess;
+    }
+    if (r == 0)
+        s->candidates = n;
+    return r;
+}
+
 int store_commit(struct store *s, const struct store_op *ops, size_t n)
 {
     int r = run(s, SQL_BEGIN);
     if (r < 0)
         return r;
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        if ((size_t)ops[i].kind >= ARRAY_SIZE(ops_table)) {
-            r = -EINVAL;
-            break;
-        }
-        enum statement which = ops_table[ops[i].kind].statement;
-        ops_table[ops[i].kind].bind(s->statement[which], &ops[i]);
-        r = run(s, which);
-        s->begun += ops[i].kind == STORE_BOOT_BEGIN;
-    }
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = (size_t)ops[i].kind < ARRAY_SIZE(ops_table) ? ops_table[ops[i].kind](s, &ops[i]) : -EINVAL;
     if (r == 0)
         r = forget_boots(s);
+    if (r == 0)
+        r = forget_candidates(s);
     if (r == 0)
         r = run(s, SQL_COMMIT);
     /* SQLite itself ends the transaction after some errors; then there is nothing to roll back. */
     if (r < 0 && !sqlite3_get_autocommit(s->db))
         (void)run(s, SQL_ROLLBACK);
+    if (r == -EUCLEAN)
+        store_suspect(s->db);
     return r;
 }
 
@@ -426,7 +459,7 @@ static int walk(struct store *s, enum statement which, int (*row)(sqlite3_stmt *
     while (r >= 0 && (code = sqlite3_step(st)) == SQLITE_ROW)
         r = row(st, user);
     if (r >= 0)
-        r = code == SQLITE_DONE ? 0 : store_errno(s, code);
+        r = code == SQLITE_DONE ? 0 : store_errno(s->db, code);
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
     return r;
@@ -445,6 +478,7 @@ static int lease_row(sqlite3_stmt *st, void *user)
         .state = (enum lease_state)sqlite3_column_int(st, 1),
         .start = sqlite3_column_int64(st, 4),
         .expires = sqlite3_column_int64(st, 5),
+        .since = sqlite3_column_int64(st, 7),
     };
     int size = sqlite3_column_bytes(st, 2);
     const void *client = sqlite3_column_blob(st, 2);
@@ -460,6 +494,65 @@ static int lease_row(sqlite3_stmt *st, void *user)
 int store_each_lease(struct store *s, int (*each)(void *user, const struct lease *lease), void *user)
 {
     return walk(s, SQL_LEASES, lease_row, &(struct lease_walk){each, user});
+}
+
+struct past_walk {
+    int (*each)(void *user, const struct lease_past *past);
+    void *user;
+};
+
+static int past_row(sqlite3_stmt *st, void *user)
+{
+    struct past_walk *w = user;
+    struct lease_past p = {
+        .ip = (ipv4_t)sqlite3_column_int64(st, 0),
+        .since = sqlite3_column_int64(st, 2),
+        .until = sqlite3_column_int64(st, 3),
+        .end = (enum lease_end)sqlite3_column_int(st, 4),
+    };
+    if (column_blob(st, 1, p.mac.b, sizeof(p.mac.b)) < 0)
+        return -EUCLEAN;
+    column_text(st, 5, p.hostname, sizeof(p.hostname));
+    return w->each(w->user, &p);
+}
+
+int store_each_lease_past(struct store *s, int (*each)(void *user, const struct lease_past *past), void *user)
+{
+    return walk(s, SQL_LEASES_PAST, past_row, &(struct past_walk){each, user});
+}
+
+struct candidate_walk {
+    int (*each)(void *user, const struct candidate *candidate);
+    void *user;
+};
+
+static int candidate_row(sqlite3_stmt *st, void *user)
+{
+    struct candidate_walk *w = user;
+    struct candidate c = {
+        .ip = (ipv4_t)sqlite3_column_int64(st, 1),
+        .first_us = sqlite3_column_int64(st, 3),
+        .last_us = sqlite3_column_int64(st, 4),
+        .has_arch = sqlite3_column_type(st, 7) != SQLITE_NULL,
+        .arch = (uint16_t)sqlite3_column_int(st, 7),
+        .has_uuid = sqlite3_column_type(st, 8) != SQLITE_NULL,
+    };
+    int64_t mac = sqlite3_column_int64(st, 0);
+    for (size_t i = sizeof(c.mac.b); i-- > 0; mac >>= 8)
+        c.mac.b[i] = (uint8_t)mac;
+    if (c.has_uuid && column_blob(st, 8, c.uuid, sizeof(c.uuid)) < 0)
+        return -EUCLEAN;
+    column_text(st, 2, c.subnet, sizeof(c.subnet));
+    column_text(st, 5, c.hostname, sizeof(c.hostname));
+    column_text(st, 6, c.vendor_class, sizeof(c.vendor_class));
+    column_text(st, 9, c.circuit_id, sizeof(c.circuit_id));
+    return w->each(w->user, &c);
+}
+
+int store_each_candidate(struct store *s, int (*each)(void *user, const struct candidate *candidate),
+                         void *user)
+{
+    return walk(s, SQL_CANDIDATES, candidate_row, &(struct candidate_walk){each, user});
 }
 
 struct boot_walk {

@@ -26,7 +26,8 @@ enum {
 struct store;
 
 /* Opens or creates the database file; migrates an older schema in one transaction. A newer schema or a
- * damaged file is refused with what to do (a copy `FILE.damaged-N` of each damaged state is kept). 0 or
+ * damaged file is refused with what to do (a copy `FILE.damaged-N` of each damaged state is kept). One
+ * process at a time has it open so (it holds FILE.lock): another waits two seconds, then it is -EBUSY. 0 or
  * -errno with `diags`. */
 int store_open(const char *path, struct diags *diags, struct store **ret_store);
 /* Opens it to read only, beside a server that writes: nothing is created, migrated or checked, and nobody
@@ -38,8 +39,7 @@ void store_close(struct store *store);
 DEFINE_CLEANUP(struct store *, store_close);
 
 enum store_op_kind {
-    STORE_LEASE_PUT,    /* inserts or replaces by address; what it ends goes to the past leases */
-    STORE_LEASE_DELETE, /* by address; the same */
+    STORE_LEASE_PUT, /* inserts or replaces by address; what it ends goes to the past leases */
     STORE_BOOT_BEGIN,
     STORE_BOOT_EVENT,       /* without effect when the boot has STORE_EVENTS_MAX of them */
     STORE_REPORT,           /* the last report of a node, as its JSON text */
@@ -70,10 +70,9 @@ int store_commit(struct store *store, const struct store_op *ops, size_t n);
 /* Calls `each` for every lease, by address; a negative result of it ends the walk and is returned (as in all
  * of these). */
 int store_each_lease(struct store *store, int (*each)(void *user, const struct lease *lease), void *user);
-/* The last `limit` leases and quarantines that have ended, newest first; ip 0: of all addresses; mac NULL: of
- * all machines. */
-int store_each_lease_past(struct store *store, ipv4_t ip, const struct mac *mac, unsigned limit,
-                          int (*each)(void *user, const struct lease_past *past), void *user);
+/* The leases and quarantines that have ended, newest first. */
+int store_each_lease_past(struct store *store, int (*each)(void *user, const struct lease_past *past),
+                          void *user);
 /* The candidates in the order in which they were first seen. */
 int store_each_candidate(struct store *store, int (*each)(void *user, const struct candidate *candidate),
                          void *user);

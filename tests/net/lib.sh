@@ -4,10 +4,14 @@
 # $RAMBOX_SHARE and $RAMBOX_LIBEXEC.
 #
 #   net_setup                    the server's namespace: br0 with 192.168.7.1/24; a configuration; built artifacts
-#   client NAME MAC              a namespace with eth0, plugged into the bridge
+#   client NAME MAC [BRIDGE [WHERE]]   a namespace with eth0, plugged into that bridge (br0) of that namespace (server)
+#   bridge NAME ADDRESS/LENGTH MAC [WHERE]   one more bridge in that namespace
+#   namespace NAME               an empty one; `plug NAME INTERFACE MAC BRIDGE WHERE` gives it an interface
+#   move NAME BRIDGE [WHERE]     plugs the eth0 of a client into another bridge
 #   on NAME COMMAND...           runs in that namespace; `server` is the server's
 #   serve [OPTION...]            starts the server and waits until it serves; its log is $work/log, events $work/events
 #   serve_stop [SIGNAL]          stops it (TERM unless said); its exit status is $serve_status
+#   leases                       what the store has: ADDRESS bound|released|declined MAC HOSTNAME, a line each
 #   wait_for SECONDS COMMAND...  until the command succeeds; fails when it never did
 #   check DESCRIPTION COMMAND... one TAP line, by the command's exit status
 #   r ARGUMENT...                rambox with the configuration; leaves $status, $out, $err
@@ -59,23 +63,49 @@ net_setup() {
     trap 'exit 1' INT TERM HUP
     ip netns add "$prefix-server" || die "cannot make a network namespace"
     on server ip link set lo up
-    on server ip link add br0 type bridge
-    on server ip link set br0 address 02:00:00:00:00:01
-    on server ip address add 192.168.7.1/24 dev br0
-    on server ip link set br0 up
+    bridge br0 192.168.7.1/24 02:00:00:00:00:01
     write_config
     build_artifacts
 }
 
+bridge() {
+    local where=${4:-server}
+    on "$where" ip link add "$1" type bridge
+    on "$where" ip link set "$1" address "$3"
+    on "$where" ip address add "$2" dev "$1"
+    on "$where" ip link set "$1" up
+}
+
+namespace() {
+    ip netns add "$prefix-$1" || die "cannot make a network namespace"
+    clients+=("$1")
+    on "$1" ip link set lo up
+}
+
+# The other end of the cable has a name of its own, and where it is: `move` plugs it in elsewhere.
+cables=0
+declare -A cable_of=() cable_at=()
+plug() {
+    local port=p$cables
+    cables=$((cables + 1))
+    on "$5" ip link add "$port" type veth peer name "$2" netns "$prefix-$1"
+    on "$5" ip link set "$port" master "$4" up
+    on "$1" ip link set "$2" address "$3"
+    on "$1" ip link set "$2" up
+    cable_of[$1]=$port
+    cable_at[$1]=$5
+}
+
 client() {
-    local name=$1 mac=$2 port=p${#clients[@]}
-    ip netns add "$prefix-$name" || die "cannot make a network namespace"
-    clients+=("$name")
-    on server ip link add "$port" type veth peer name eth0 netns "$prefix-$name"
-    on server ip link set "$port" master br0 up
-    on "$name" ip link set lo up
-    on "$name" ip link set eth0 address "$mac"
-    on "$name" ip link set eth0 up
+    namespace "$1"
+    plug "$1" eth0 "$2" "${3:-br0}" "${4:-server}"
+}
+
+move() {
+    local port=${cable_of[$1]} from=${cable_at[$1]} to=${3:-server}
+    [ "$from" = "$to" ] || on "$from" ip link set "$port" netns "$prefix-$to"
+    on "$to" ip link set "$port" master "$2" up
+    cable_at[$1]=$to
 }
 
 # What is behind `kernel` in the tests: a source tree whose Makefile answers as the kernel's does, and makes a "kernel" of
@@ -89,7 +119,8 @@ write_kernel_tree() {
         $'\tmkdir -p $(O)/arch/x86/boot' $'\tcp payload $(O)/arch/x86/boot/bzImage' $'\ttouch $(O)/vmlinux' >"$work/tree/Makefile"
 }
 
-# One subnet, two nodes: n1 with an address, n2 with one of the pool. extra_server and extra_subnet are lines of YAML.
+# One subnet, two nodes: n1 with an address, n2 with one of the pool. extra_server, extra_subnet (of subnet lab),
+# extra_subnets (whole ones, indented by two) and extra_site (at the top) are lines of YAML.
 write_config() {
     mkdir -p "$config/nodes.d" "$config/images" "$config/kernels"
     write_kernel_tree
@@ -106,6 +137,8 @@ subnets:
     domain: lab.example
     pools: [192.168.7.100-192.168.7.199]
     ${extra_subnet:-}
+${extra_subnets:-}
+${extra_site:-}
 profiles:
   default:
     kernel: fake
@@ -169,6 +202,11 @@ logged_times() {
     grep -cE -- "$1" "$work/log"
 }
 
+# Lines of the event stream that match.
+event_times() {
+    grep -cE -- "$1" "$work/events"
+}
+
 serve_start() {
     : >"$work/events"
     : >"$work/log" # else what the server before said counts as this one's
@@ -202,6 +240,16 @@ serve_stop() {
 # The value of a line of /metrics.
 metric() {
     on server curl -s "http://192.168.7.1:8069/metrics" | awk -v name="$1" '$1 == name { print $2 }'
+}
+
+leases() {
+    python3 - "$state/rambox.db" <<'END'
+import ipaddress, signal, sqlite3, sys
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+states = {1: "bound", 2: "released", 3: "declined"}
+for ip, state, mac, name in sqlite3.connect(sys.argv[1]).execute("SELECT ip, state, mac, hostname FROM leases ORDER BY ip"):
+    print(ipaddress.ip_address(ip), states.get(state, state), mac.hex(":"), name or "-")
+END
 }
 
 check() {

@@ -7,6 +7,10 @@
   relayed MAC GIADDR        the same by way of a relay agent, whose address GIADDR is one of this namespace
   boot-server MAC CIADDR    asks port 4011 of the server for a boot file, as firmware with the address CIADDR does; prints
                             the port that answers and the boot file
+  ask TYPE MAC [WORD...]    one message of that number (0: BOOTP), as the WORDs say, in order: CODE=HEX an option, raw=HEX
+                            bytes of the options, ciaddr=, giaddr=, to=ADDRESS, port=NUMBER, hlen=, op=, wait=SECONDS to
+                            listen (2), replies=NUMBER that is enough; prints each reply as a line of JSON
+  decliner MAC COUNT        takes COUNT addresses one after the other and declines each; prints how many it got
   malformed-dhcp            a volley of broken messages to the server
   malformed-tftp SERVER     the same for TFTP
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
@@ -14,8 +18,10 @@
   tftp-write SERVER NAME    a write request; prints the error code and text
   tftp-window SERVER NAME OUT BLKSIZE WINDOW   fetches with windowsize; prints the options granted
   solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
-  listen SECONDS            prints router advertisements that are heard on eth0
+  listen SECONDS            prints router advertisements that are heard on eth0, or on the interface that INTERFACE names,
+                            whichever way they go
 """
+import json
 import os
 import select
 import socket
@@ -23,6 +29,7 @@ import struct
 import sys
 import time
 
+INTERFACE = os.environ.get("INTERFACE", "eth0")
 SERVER = os.environ.get("SERVER", "192.168.7.1")
 
 
@@ -121,6 +128,64 @@ def boot_server(mac, ciaddr):
     s.settimeout(5)
     message, (_, port) = s.recvfrom(2048)
     print(port, message[108:236].split(b"\0")[0].decode())
+
+
+def reply_line(message, peer):
+    kinds = {1: "DISCOVER", 2: "OFFER", 3: "REQUEST", 4: "DECLINE", 5: "ACK", 6: "NAK", 7: "RELEASE", 8: "INFORM"}
+    options = options_of(message)
+    at = {name: socket.inet_ntoa(message[i:i + 4]) for name, i in (("ciaddr", 12), ("yiaddr", 16), ("siaddr", 20), ("giaddr", 24))}
+    return json.dumps({
+        "type": kinds.get(options.get(53, b"\0")[0], "BOOTP"), "from": peer[0], "port": peer[1], "xid": message[4:8].hex(), **at,
+        "flags": message[10:12].hex(), "file": message[108:236].split(b"\0")[0].decode(),
+        "options": {str(code): value.hex() for code, value in sorted(options.items())}})
+
+
+def ask(kind, mac, *words):
+    said = {"ciaddr": "0.0.0.0", "giaddr": "0.0.0.0", "to": "255.255.255.255", "port": "67", "hlen": "6", "op": "1",
+            "wait": "2", "replies": "1000"}
+    options = b"" if kind == "0" else bytes([53, 1, int(kind)])
+    for word in words:
+        key, value = word.split("=", 1)
+        if key.isdigit():
+            data = bytes.fromhex(value)
+            options += bytes([int(key), len(data)]) + data
+        elif key == "raw":
+            options += bytes.fromhex(value)
+        else:
+            said[key] = value
+    xid = os.urandom(4)
+    head = bytes([int(said["op"]), 1, int(said["hlen"]), 0]) + xid + b"\0\0\x80\0"
+    head += socket.inet_aton(said["ciaddr"]) + b"\0" * 8 + socket.inet_aton(said["giaddr"])
+    message = head + mac_bytes(mac).ljust(16, b"\0") + b"\0" * 192 + b"\x63\x82\x53\x63" + options + b"\xff"
+    s = dhcp_socket()
+    s.sendto(message.ljust(300, b"\0"), (said["to"], int(said["port"])))
+    end, left = time.monotonic() + float(said["wait"]), int(said["replies"])
+    while left and select.select([s], [], [], max(0, end - time.monotonic()))[0]:
+        reply, peer = s.recvfrom(4096)
+        if reply[4:8] == xid and len(reply) >= 240:
+            print(reply_line(reply, peer), flush=True)
+            left -= 1
+
+
+def decliner(mac, count):
+    s, got, server = dhcp_socket(), 0, socket.inet_aton(SERVER)
+
+    def exchange(kind, xid, options=b""):
+        for _ in range(5):
+            s.sendto(dhcp(kind, mac_bytes(mac), xid, options), ("255.255.255.255", 67))
+            while select.select([s], [], [], 1)[0]:
+                message = s.recv(2048)
+                if message[4:8] == struct.pack("!I", xid) and options_of(message).get(53) == bytes([5 if kind == 3 else 2]):
+                    return bytes([50, 4]) + message[16:20] + bytes([54, 4]) + server
+        return None
+
+    for turn in range(int(count)):
+        offer = exchange(1, 2 * turn + 1)
+        if not offer or not exchange(3, 2 * turn + 2, offer):
+            break
+        got += 1
+        s.sendto(dhcp(4, mac_bytes(mac), 2 * turn + 2, offer), ("255.255.255.255", 67))
+    print(got)
 
 
 def malformed_dhcp():
@@ -261,7 +326,7 @@ def heard(s, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end and select.select([s], [], [], max(0, end - time.monotonic()))[0]:
         frame = s.recv(2048)
-        if len(frame) >= 70 and frame[20] == 58 and frame[54] == 134:
+        if len(frame) >= 70 and frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 134:
             pseudo = frame[22:54] + struct.pack("!II", len(frame) - 54, 58)
             good = checksum(pseudo + frame[54:]) == 0
             lifetime = struct.unpack("!H", frame[60:62])[0]
@@ -272,8 +337,9 @@ def heard(s, seconds):
 
 
 def packet_socket():
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
-    s.bind(("eth0", 0x86dd))
+    kind = 0x86dd if INTERFACE == "eth0" else 3  # ETH_P_ALL sees what is sent, too
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+    s.bind((INTERFACE, kind))
     return s
 
 
@@ -294,7 +360,7 @@ def listen(seconds):
 
 COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
-    "boot-server": boot_server, "malformed-dhcp": malformed_dhcp,
+    "boot-server": boot_server, "ask": ask, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
     "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
 }

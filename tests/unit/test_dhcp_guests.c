@@ -44,6 +44,27 @@ static void test_discovery(void **state) /* a short lease, and a candidate */
     assert_int_equal(number(DHCP_LEASE_TIME), 600);
 }
 
+static void test_trial(void **state) /* rambox doctor: the same answer, no candidate and no boot */
+{
+    message(DHCP_DISCOVER, &other_mac);
+    put_pxe();
+    PUT(DHCP_TRIAL, 1, 0);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_int_equal(bed.outcome.ip, POOL_1);
+    assert_string_equal(bed.reply.file, "pxelinux.0");
+    assert_false(bed.outcome.candidate);
+    assert_int_equal(bed.outcome.boot, 0);
+    message(DHCP_DISCOVER, &n1_mac);
+    put_pxe();
+    PUT(DHCP_TRIAL, 1, 0);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_int_equal(bed.outcome.boot, 0);
+    message(DHCP_DISCOVER, &n1_mac); /* and the real one begins one */
+    put_pxe();
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_int_not_equal(bed.outcome.boot, 0);
+}
+
 static void test_candidate_behind_a_relay(void **state) /* where it is plugged in: text, or hexadecimal */
 {
     bed.generation->site->subnets.items[1].unknown = UNKNOWN_DISCOVER;
@@ -204,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(discovery, setup_discover),
+        TEST(trial, setup_discover),
         TEST(candidate_behind_a_relay, setup_discover),
         TEST(probe, setup_probe),
         TEST(in_use, setup_probe),

@@ -1,43 +1,7 @@
 /* F11: an allocation that fails, once and anywhere, costs one request. Linked with malloc and its like
  * wrapped: each run of the same scenario lets a later one of them fail. */
 #include "dhcp_bed.h"
-
-void *__real_malloc(size_t size);           // NOLINT(bugprone-reserved-identifier)
-void *__real_calloc(size_t n, size_t size); // NOLINT(bugprone-reserved-identifier)
-void *__real_realloc(void *p, size_t size); // NOLINT(bugprone-reserved-identifier)
-char *__real_strdup(const char *text);      // NOLINT(bugprone-reserved-identifier)
-void *__wrap_malloc(size_t size);           // NOLINT(bugprone-reserved-identifier)
-void *__wrap_calloc(size_t n, size_t size); // NOLINT(bugprone-reserved-identifier)
-void *__wrap_realloc(void *p, size_t size); // NOLINT(bugprone-reserved-identifier)
-char *__wrap_strdup(const char *text);      // NOLINT(bugprone-reserved-identifier)
-
-static bool counting;
-static unsigned made, fail_at; /* 0: none fails */
-
-static bool fails(void)
-{
-    return counting && ++made == fail_at;
-}
-
-void *__wrap_malloc(size_t size) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text) // NOLINT(bugprone-reserved-identifier)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
+#include "failing_malloc.h"
 
 /* A client's whole exchange with a long client-id and a name; 0 when an allocation was in the way. */
 static ipv4_t bind_long(uint8_t number)
@@ -72,14 +36,12 @@ static unsigned scenario(ipv4_t ips[static 4])
                           .mac = {{2, 0, 0, 0, 7, 1}},
                           .expires = bed.now.unix_us / 1000000 + 500,
                           .hostname = "stored"};
-    counting = true;
     (void)dhcp_server_load_lease(bed.server, &bed.now, &lease);
     for (uint8_t i = 0; i < 4; i++) {
         ips[i] = bind_long(i);
         bound += ips[i] != 0;
         bed.generation->number++; /* the pools are told anew */
     }
-    counting = false;
     return bound;
 }
 
@@ -87,8 +49,9 @@ static void test_each_allocation_fails_once(void **state) /* F11 */
 {
     unsigned total;
     ipv4_t ips[4];
-    made = fail_at = 0;
+    fail_at = 0;
     setup_allow(state);
+    made = 0;
     assert_int_equal(scenario(ips), 4);
     total = made;
     teardown(state);

@@ -329,6 +329,25 @@ static void test_writer_limit(void **state) /* D16, D17, D18: what does not fit 
     assert_int_equal(dhcp_end(&w), -ENOBUFS);
 }
 
+static void test_request_writer(void **state)
+{
+    uint8_t buf[400];
+    struct dhcp_writer w;
+    static struct dhcp_packet p;
+    const struct dhcp_head asked = {
+        .xid = 7, .flags = DHCP_FLAG_BROADCAST, .htype = 1, .hlen = 6, .chaddr = {2, 0, 0, 0, 0, 9}};
+    dhcp_begin_request(&w, buf, sizeof(buf), &asked, 4);
+    dhcp_put_u8(&w, DHCP_MESSAGE_TYPE, DHCP_DISCOVER);
+    assert_int_equal(dhcp_end(&w), 300);
+    assert_int_equal(dhcp_parse(buf, 300, &p), DHCP_OK);
+    assert_int_equal(p.op, DHCP_BOOTREQUEST);
+    assert_int_equal(p.type, DHCP_DISCOVER);
+    assert_int_equal(p.secs, 4);
+    assert_int_equal(p.chaddr[5], 9);
+    dhcp_begin_request(&w, buf, 100, &asked, 0);
+    assert_int_equal(dhcp_end(&w), -ENOBUFS);
+}
+
 static void test_vendor_options(void **state) /* H1, P6: exact lengths, ascending, END */
 {
     const struct pxe_vendor all = {.fields = 0xfe,
@@ -361,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_size_limit),
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_writer_limit),
+        cmocka_unit_test(test_request_writer),
         cmocka_unit_test(test_vendor_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

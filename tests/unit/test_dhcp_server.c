@@ -387,6 +387,10 @@ static void test_foreign_decline_and_release(void **state) /* hostile: no state 
     set_ciaddr(ip);
     bed.arrival.from = ip + 1;
     assert_silent(SILENCE_FOREIGN);
+    message(DHCP_RELEASE, &other_mac); /* names no server and was not sent to one */
+    set_ciaddr(ip);
+    bed.arrival.to = UINT32_MAX;
+    assert_silent(SILENCE_FOREIGN);
     message(DHCP_DECLINE, &n1_mac); /* a reserved node stays its address */
     put_address(DHCP_SERVER_ID, SERVER);
     put_address(DHCP_REQUESTED_IP, N1_IP);
@@ -417,6 +421,11 @@ static void test_release_is_remembered(void **state) /* D8 */
     assert_string_equal(bed.outcome.lease.hostname, "host");
     bind_client(&(struct mac){{2, 0, 0, 0, 1, 1}});
     assert_int_equal(discover(&other_mac), ip);
+    assert_int_equal(request(&other_mac, ip), DHCP_SEND_WHEN_DURABLE);
+    message(DHCP_RELEASE, &other_mac); /* quirk: systemd-networkd 252 names no server */
+    set_ciaddr(ip);
+    assert_silent(SILENCE_DONE);
+    assert_int_equal(bed.outcome.lease.state, LEASE_RELEASED);
 }
 
 static void test_inform(void **state) /* D9 */
@@ -635,6 +644,34 @@ test_leases_are_loaded(void **state) /* F1, F5: bound, expired, released, declin
     assert_int_equal(f.bound, 0); /* not for ever */
 }
 
+static void
+test_clock_jumps(void **state) /* F5: a year ahead, two back: no mass expiry, and none is for ever */
+{
+    static const int64_t jumps[] = {366, -732};
+    struct dhcp_figures f;
+    ipv4_t ips[2];
+    for (uint8_t i = 0; i < 2; i++)
+        ips[i] = bind_client(&(struct mac){{2, 0, 0, 0, 3, i}});
+    for (size_t j = 0; j < 2; j++) {
+        bed.now.unix_us += jumps[j] * 86400 * INT64_C(1000000);
+        wait_s(60);
+        discover(&n1_mac);
+        dhcp_server_figures(bed.server, &f);
+        assert_int_equal(f.bound, 2);
+        assert_int_equal(request(&(struct mac){{2, 0, 0, 0, 3, 0}}, ips[0]), DHCP_SEND_WHEN_DURABLE);
+        assert_int_equal(bed.outcome.lease.start,
+                         bed.now.unix_us / 1000000); /* the store follows the clock */
+    }
+    wait_s(86400 - 60); /* since the last renewal of one */
+    discover(&n1_mac);
+    dhcp_server_figures(bed.server, &f);
+    assert_int_equal(f.bound, 1);
+    wait_s(120);
+    discover(&n1_mac);
+    dhcp_server_figures(bed.server, &f);
+    assert_int_equal(f.bound, 0);
+}
+
 static void test_longest_free_goes_first(void **state) /* also when a generation is published in between */
 {
     static const uint8_t order[] = {2, 0, 3, 1};
@@ -789,6 +826,7 @@ int main(void)
         TEST(port_4011),
         TEST(silences),
         TEST_ALLOW(leases_are_loaded),
+        TEST_ALLOW(clock_jumps),
         TEST_ALLOW(longest_free_goes_first),
         TEST_ALLOW(reserved_after_it_was_leased),
         TEST_ALLOW(starvation),

@@ -133,6 +133,30 @@ static void test_others(void **state)
     assert_int_equal(buf[TFTP_SMALL_MAX - 1], 0);
 }
 
+/* What a client writes and reads: each is the other side's inverse. */
+static void test_client(void **state)
+{
+    uint8_t buf[TFTP_REQUEST_MAX], ack[TFTP_ACK_SIZE];
+    char name[TFTP_NAME_MAX + 2];
+    const struct tftp_options o = {.has = TFTP_O_BLKSIZE | TFTP_O_TSIZE, .blksize = 1468};
+    static const char rrq[] = "\0\1pxelinux.0\0octet\0blksize\0001468\0tsize\0000";
+    assert_int_equal(tftp_write_request(buf, "pxelinux.0", &o), sizeof(rrq));
+    assert_memory_equal(buf, rrq, sizeof(rrq));
+    memset(name, 'n', sizeof(name));
+    name[TFTP_NAME_MAX + 1] = '\0';
+    assert_int_equal(tftp_write_request(buf, name, &o), -ENAMETOOLONG);
+    tftp_write_ack(ack, 0x1234);
+    assert_memory_equal(ack, "\0\4\x12\x34", 4);
+    assert_int_equal(PARSE("\0\6tsize\00042430\0BLKSIZE\0001468\0"), 0);
+    assert_int_equal(packet.op, TFTP_OACK);
+    assert_int_equal(packet.options.has, TFTP_O_BLKSIZE | TFTP_O_TSIZE);
+    assert_int_equal(packet.options.blksize, 1468);
+    assert_int_equal(packet.options.tsize, 42430);
+    assert_int_equal(PARSE("\0\6"), 0);
+    assert_int_equal(packet.options.has, 0);
+    assert_int_equal(PARSE("\0\6blksize\0"), -EINVAL);
+}
+
 static int release(void **state)
 {
     free(held);
@@ -142,9 +166,13 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ipxe_request),        cmocka_unit_test(test_option_names),
-        cmocka_unit_test(test_option_values),       cmocka_unit_test(test_hostile_requests),
-        cmocka_unit_test(test_hundreds_of_options), cmocka_unit_test(test_others),
+        cmocka_unit_test(test_ipxe_request),
+        cmocka_unit_test(test_option_names),
+        cmocka_unit_test(test_option_values),
+        cmocka_unit_test(test_hostile_requests),
+        cmocka_unit_test(test_hundreds_of_options),
+        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_client),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }
