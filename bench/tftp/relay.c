@@ -360,7 +360,7 @@ static void receive(struct relay *r, struct port *port)
 {
     static uint8_t data[DATAGRAM_MAX];
     for (int i = 0; i < EVENTS; i++) { /* the others have their turn too */
-        struct sockaddr_in from;
+        struct sockaddr_in from = {0};
         socklen_t from_size = sizeof(from);
         ssize_t n =
             recvfrom(port->fd, data, sizeof(data), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size);
