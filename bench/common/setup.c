@@ -34,16 +34,17 @@ int map_file(const char *path, const uint8_t **ret_data, uint64_t *ret_size)
 
 void allow_descriptors(const char *program, uint64_t n)
 {
-    struct rlimit limit;
+    struct rlimit limit, wanted;
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= n + OTHERS)
         return;
-    limit.rlim_cur = n + OTHERS;
-    if (limit.rlim_max < limit.rlim_cur)
-        limit.rlim_max = limit.rlim_cur;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        fprintf(stderr, "%s: cannot have %llu sockets: %s\n", program, (unsigned long long)n,
-                strerror(errno));
+    wanted = (struct rlimit){n + OTHERS, limit.rlim_max < n + OTHERS ? n + OTHERS : limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &wanted) == 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    fprintf(stderr, "%s: %llu sockets are wanted, and %llu descriptors are all that the system allows\n",
+            program, (unsigned long long)n, (unsigned long long)limit.rlim_max);
 }
 
 static void on_signal(int number)

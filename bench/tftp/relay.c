@@ -35,7 +35,7 @@ enum {
     IDLE_US = 60000000, /* a client that was silent so long is forgotten; longer than any packet waits */
     SWEEP_US = 5000000,
     BUFFER = 4 << 20, /* of the listener, bytes */
-    SOCKETS = 20000   /* that may be open */
+    SOCKETS = 16000   /* that may be open */
 };
 
 struct options {
