@@ -179,14 +179,23 @@ static unsigned leases_stored(void)
 }
 
 /* DISCOVER to ACK; 0 when something was not answered. */
+/* The reply to this message; one to another that comes late is passed over. */
+static bool reply_to(uint32_t xid)
+{
+    bool came = reply_came();
+    while (came && bed.reply.xid != xid)
+        came = reply_came();
+    return came;
+}
+
 static ipv4_t bind_guest(unsigned number)
 {
     relay_discover(number, 0);
-    if (!reply_came() || bed.reply.type != DHCP_OFFER)
+    if (!reply_to(number * 2 + 1) || bed.reply.type != DHCP_OFFER)
         return 0;
     ipv4_t ip = bed.reply.yiaddr;
     relay_request(number, ip);
-    return reply_came() && bed.reply.type == DHCP_ACK && bed.reply.yiaddr == ip ? ip : 0;
+    return reply_to(number * 2 + 2) && bed.reply.type == DHCP_ACK && bed.reply.yiaddr == ip ? ip : 0;
 }
 
 /* D20: when an ACK is there, so is its lease. */
