@@ -16,7 +16,8 @@
 
 /* SPARE, SPARE_OF_SOURCE: connections above the limit that still hear a whole answer. PROGRESS_EVERY: of what
  * is told, microseconds. TICK_*: milliseconds until the next look, with nothing special, with a file whose
- * progress somebody watches, and with one whose last bytes are on their way. */
+ * progress somebody watches, and with one whose last bytes are on their way. SMALL: bytes of a file that is
+ * through at once, so that it is not worth asking the kernel about it. */
 enum {
     BUCKETS = 4096,
     SPARE = 256,
@@ -24,7 +25,8 @@ enum {
     PROGRESS_EVERY = 100000,
     TICK = 1000,
     TICK_WATCHED = 100,
-    TICK_LAST = 10
+    TICK_LAST = 10,
+    SMALL = 64 << 10
 };
 
 #define TOO_SLOW "the client took too little of it for too long"
@@ -228,7 +230,9 @@ int http_client_begin(struct http_clients *c, const struct moment *now, struct h
                            .told_us = now->mono_us};
     memcpy(d->name, what->name, sizeof(d->name));
     memcpy(d->node, what->node, sizeof(d->node));
-    struct flight flight = flight_of(client->fd);
+    struct flight flight = {client->acked, 0};
+    if (is_watched(d) || size > SMALL)
+        flight = flight_of(client->fd);
     d->acked_before = flight.acked;
     d->retransmitted_before = flight.retransmitted;
     pthread_mutex_lock(&c->lock);

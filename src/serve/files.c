@@ -20,6 +20,10 @@
 #define CONFIG_FOLDER "pxelinux.cfg/"
 #define BUCKETS       256
 
+/* Small files that were asked for last stay mapped, so that many nodes that want them one after the other do
+ * not have them mapped anew each time. Larger ones do not: what is deleted must leave the disk. */
+enum { KEPT = 32, KEPT_SIZE = 1 << 20 };
+
 /* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
  * the mapping. */
 struct file {
@@ -37,6 +41,8 @@ struct files {
     int *loader_fds;
     pthread_mutex_t lock; /* of the buckets */
     struct file *buckets[BUCKETS];
+    struct file *kept[KEPT]; /* a reference each */
+    size_t next_kept;
 };
 
 struct files *files_new(const struct files_config *config)
@@ -60,6 +66,9 @@ void files_free(struct files *f)
 {
     if (!f)
         return;
+    for (size_t i = 0; i < KEPT; i++)
+        if (f->kept[i])
+            served_file_unref(&f->kept[i]->public);
     pthread_mutex_destroy(&f->lock);
     free(f->loader_fds);
     free(f);
@@ -171,6 +180,17 @@ static int map(struct files *f, enum file_kind kind, const char *name, int fd, c
     return 0;
 }
 
+/* Called with the lock held. Returns what is not kept any more, to be dropped unlocked; NULL: nothing. */
+static struct file *keep(struct files *f, struct file *file)
+{
+    if (file->public.size > KEPT_SIZE)
+        return NULL;
+    struct file **place = &f->kept[f->next_kept++ % KEPT], *before = *place;
+    *place = file;
+    served_file_ref(&file->public);
+    return before;
+}
+
 /* Opens a name beneath a folder and shares the mapping of one who has it open. */
 static int open_shared(struct files *f, enum file_kind kind, int dirfd, const char *name,
                        struct served_file **ret_file)
@@ -182,6 +202,7 @@ static int open_shared(struct files *f, enum file_kind kind, int dirfd, const ch
     if (fstat(fd, &st) < 0)
         return -errno;
     int r = 0;
+    struct file *dropped = NULL;
     pthread_mutex_lock(&f->lock);
     struct file **place = bucket(f, st.st_dev, st.st_ino), *file = *place;
     while (file && !is_same(file, &st))
@@ -194,9 +215,12 @@ static int open_shared(struct files *f, enum file_kind kind, int dirfd, const ch
             fd = -1; /* the file's now */
             file->next = *place;
             *place = file;
+            dropped = keep(f, file);
         }
     }
     pthread_mutex_unlock(&f->lock);
+    if (dropped)
+        served_file_unref(&dropped->public);
     if (r == 0)
         *ret_file = &file->public;
     return r;
