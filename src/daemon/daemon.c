@@ -19,6 +19,7 @@
 #include <linux/rtnetlink.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
@@ -670,6 +671,16 @@ static void stop(struct daemon *d)
     log_stop();
 }
 
+/* A descriptor for each HTTP client and each file that is read: as many as the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int daemon_run(const struct daemon_options *options, struct diags *diags)
 {
     struct daemon *d = xcalloc(1, sizeof(*d));
@@ -683,6 +694,7 @@ int daemon_run(const struct daemon_options *options, struct diags *diags)
     events_init(&d->events);
     generations_init(&d->generations);
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     uv_timer_init(&d->loop, &d->rebind_timer);
     uv_timer_init(&d->loop, &d->tls_timer);
     uv_timer_init(&d->loop, &d->watchdog);

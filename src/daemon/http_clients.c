@@ -185,6 +185,15 @@ static void tell(struct http_clients *c, const struct moment *now, const struct 
                                            .retransmissions = again});
 }
 
+/* Of a file whose bytes all are with our kernel: also when what is not acknowledged is the end of the
+ * connection. */
+static bool has_it_all(const struct http_client *client)
+{
+    const struct download *d = client->download;
+    return (d->size <= SMALL && !is_watched(d)) || unacknowledged(client->fd) == 0 ||
+           flight_of(client->fd).acked - d->acked_before >= d->size;
+}
+
 static void ask_again(struct http_client *client, const struct moment *now)
 {
     client->state = ASKING;
@@ -337,10 +346,7 @@ void http_client_close(struct http_clients *c, const struct moment *now, struct 
         return;
     pthread_mutex_lock(&c->lock);
     if (client->download)
-        finish(c, now, client,
-               client->slow                 ? TOO_SLOW
-               : unacknowledged(client->fd) ? "the client went away"
-                                            : NULL);
+        finish(c, now, client, client->slow ? TOO_SLOW : !has_it_all(client) ? "the client went away" : NULL);
     *client->at = client->next;
     if (client->next)
         client->next->at = client->at;

@@ -17,7 +17,8 @@
  * WORKER_MAX: of connections; the limits that count are those of http_clients. */
 enum { CONNECTION_MEMORY = 16 << 10, IDLE_S = 30, SMALL = 32 << 10, WORKER_MAX = 1 << 16 };
 
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" /* W4 */
+#define TLS_PRIORITIES                                                                                       \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+SHA256" /* W4: iPXE's are RSA, AES-CBC, SHA-256 */
 
 const char http_overload[] = "HTTP/1.1 503 Service Unavailable\r\n"
                              "Retry-After: 2\r\n"
@@ -215,6 +216,9 @@ static enum MHD_Result reply(const struct http_speaker *s, const struct moment *
     }
     struct MHD_Response *response = response_of(a, s->tls || is_head);
     if (!response) { /* F11, F12: no memory or no descriptor for it */
+        if (e->sends_file)
+            http_client_end(s->clients, now, client, "no descriptor or memory left");
+        e->sends_file = false;
         free(a->body);
         http_refuse(s->server, 503, NULL, a);
         status = a->status;
@@ -239,14 +243,12 @@ static void handle(const struct http_speaker *s, const struct moment *now, struc
                     e->refused == 414 ? "the request target is too long"
                                       : "this is no request that HTTP knows",
                     ret_answer);
-    } else if (e->too_long) {
-        http_refuse(s->server, 413, "the body is too long", ret_answer);
     } else {
         http_handle(s->server, now,
                     &(struct http_request){.method = method,
                                            .target = e->target,
-                                           .body = e->body,
-                                           .size = e->size,
+                                           .body = e->too_long ? NULL : e->body,
+                                           .size = e->too_long ? SIZE_MAX : e->size,
                                            .from = client ? http_client_from(client) : 0,
                                            .local = client ? http_client_local(client) : 0,
                                            .header = header,
@@ -351,7 +353,7 @@ static void be_silent(void *user, const char *format, va_list args)
 struct MHD_Daemon *http_worker_start(struct http_speaker *s)
 {
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)give_certificate, NULL},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)give_certificate},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL},
     };

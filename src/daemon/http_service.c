@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* TIRED_MS: without descriptors nothing is accepted for so long (F12). */
@@ -92,6 +93,14 @@ static bool ask_metrics(void *user, void (*write)(void *to, const char *name, ui
 
 /* ---- accepting ---- */
 
+/* F12: whether this descriptor is one of the last, which belong to the files of those who came before. The
+ * system gives the lowest that is free, so its number says how many are in use. */
+static bool is_scarce(int fd)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 4;
+}
+
 /* Says 503 to a client that nobody has a place for, without waiting for what it wants. */
 static void turn_away(int fd)
 {
@@ -108,7 +117,7 @@ static void hand_over(struct http_listener *l, int fd, const struct sockaddr_in 
 {
     struct http_clients *clients = l->service->clients;
     struct http_pool *pool = l->pool;
-    if (!http_clients_admit(clients, ntohl(from->sin_addr.s_addr))) {
+    if (is_scarce(fd) || !http_clients_admit(clients, ntohl(from->sin_addr.s_addr))) {
         if (pool->speaker.tls)
             close(fd);
         else
