@@ -147,7 +147,7 @@ static bool shed(struct http_service *s, int listen_fd)
 static bool accept_some(struct http_listener *l)
 {
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct sockaddr_in from;
+        struct sockaddr_in from = {0};
         socklen_t size = sizeof(from);
         int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE))
@@ -311,9 +311,13 @@ void http_service_free(struct http_service *s)
     const uint64_t one = 1;
     if (!s)
         return;
-    while (s->listeners)
-        http_service_unlisten(s->listeners);
     pthread_mutex_lock(&s->lock);
+    for (struct http_listener *l = s->listeners, *next; l; l = next) {
+        next = l->next;
+        close(l->fd);
+        free(l);
+    }
+    s->listeners = NULL;
     s->stop = true;
     pthread_mutex_unlock(&s->lock);
     (void)!write(s->wake_fd, &one, sizeof(one));

@@ -78,7 +78,7 @@ static int check_key_mode(const char *path, struct diags *diags)
 static int load_chain(struct tls_identity *t, const char *path, int64_t now, struct diags *diags)
 {
     cleanup_free char *text = NULL;
-    gnutls_datum_t pem;
+    gnutls_datum_t pem = {0};
     gnutls_x509_crt_t certs[CHAIN_MAX];
     unsigned n = CHAIN_MAX;
     uint8_t digest[32];
@@ -114,7 +114,7 @@ static int load_chain(struct tls_identity *t, const char *path, int64_t now, str
 static int load_key(struct tls_identity *t, const char *path, struct diags *diags)
 {
     cleanup_free char *text = NULL;
-    gnutls_datum_t pem;
+    gnutls_datum_t pem = {0};
     int r = check_key_mode(path, diags);
     if (r == 0)
         r = read_pem(path, diags, &text, &pem);
@@ -144,23 +144,28 @@ static bool belong_together(const struct tls_identity *t)
     return fits;
 }
 
-int tls_identity_read(const char *certificate, const char *key, int64_t now, struct diags *diags,
-                      struct tls_identity **ret_identity)
+static int load(struct tls_identity *t, const char *certificate, const char *key, int64_t now,
+                struct diags *diags)
 {
-    CLEANUP(tls_identity_free) struct tls_identity *t = calloc(1, sizeof(*t));
-    if (!t)
-        return -ENOMEM;
     int r = load_key(t, key, diags);
     if (r == 0)
         r = load_chain(t, certificate, now, diags);
-    if (r < 0)
+    if (r < 0 || belong_together(t))
         return r;
-    if (!belong_together(t)) {
-        diag_error(diags, NULL, "%s: this key is not the one of the certificate in %s", key, certificate);
-        return -EKEYREJECTED;
-    }
-    *ret_identity = TAKE_PTR(t);
-    return 0;
+    diag_error(diags, NULL, "%s: this key is not the one of the certificate in %s", key, certificate);
+    return -EKEYREJECTED;
+}
+
+int tls_identity_read(const char *certificate, const char *key, int64_t now, struct diags *diags,
+                      struct tls_identity **ret_identity)
+{
+    struct tls_identity *t = calloc(1, sizeof(*t));
+    int r = t ? load(t, certificate, key, now, diags) : -ENOMEM;
+    if (r == 0)
+        *ret_identity = t;
+    else
+        tls_identity_free(t);
+    return r;
 }
 
 /* ---- our own ---- */
@@ -188,7 +193,7 @@ static int make_key(const char *path, struct diags *diags, gnutls_x509_privkey_t
 static int read_or_make_key(const char *path, struct diags *diags, gnutls_x509_privkey_t key)
 {
     cleanup_free char *text = NULL;
-    gnutls_datum_t pem;
+    gnutls_datum_t pem = {0};
     if (!file_exists(path))
         return make_key(path, diags, key);
     int r = check_key_mode(path, diags);

@@ -153,20 +153,21 @@ static void tag(struct served_file *file, const char *name, const struct stat *s
                  (uint64_t)st->st_mtim.tv_nsec);
 }
 
-/* Takes the descriptor over when it succeeds. */
+/* Takes the descriptor over, also when it fails. */
 static int map(struct files *f, enum file_kind kind, const char *name, int fd, const struct stat *st,
                struct file **ret_file)
 {
     struct file *file = calloc(1, sizeof(*file));
     void *data = NULL;
-    if (!file)
-        return -ENOMEM;
-    if (st->st_size) {
+    int r = file ? 0 : -ENOMEM;
+    if (r == 0 && st->st_size) {
         data = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED) {
-            free(file);
-            return -errno;
-        }
+        r = data == MAP_FAILED ? -errno : 0;
+    }
+    if (r < 0) {
+        close(fd);
+        free(file);
+        return r;
     }
     file->public = (struct served_file){
         .kind = kind, .data = data, .size = (uint64_t)st->st_size, .fd = fd, .modified = st->st_mtim.tv_sec};
@@ -210,9 +211,8 @@ static int open_shared(struct files *f, enum file_kind kind, int dirfd, const ch
     if (file) {
         served_file_ref(&file->public);
     } else {
-        r = map(f, kind, name, fd, &st, &file);
+        r = map(f, kind, name, TAKE_FD(fd), &st, &file);
         if (file) {
-            fd = -1; /* the file's now */
             file->next = *place;
             *place = file;
             dropped = keep(f, file);

@@ -35,7 +35,7 @@ SERVER = os.environ.get("SERVER", "192.168.7.1")
 # HTTP
 
 def http_open():
-    return socket.create_connection((SERVER, 8069), timeout=10)
+    return socket.create_connection((SERVER, 8069), timeout=30)
 
 
 def http_head(s):
