@@ -138,6 +138,7 @@ static int firewall(const struct context *context, const struct options *o, stru
     struct firewall_ports ports = {.dhcp = site->server.dhcp_port,
                                    .tftp = site->server.tftp_port,
                                    .http = site->server.http_port,
+                                   .https = site->server.https_port,
                                    .pxe = PXE_PORT,
                                    .interfaces = (const char *const *)names};
     r = o->remove ? backend->plan_remove(&ports, diags, &plan) : backend->plan_set(&ports, diags, &plan);

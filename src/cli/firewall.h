@@ -7,6 +7,7 @@
 
 struct firewall_ports {
     uint16_t dhcp, tftp, http;
+    uint16_t https;                /* 0: not served */
     uint16_t pxe;                  /* 4011, where firmware asks for its boot file alone (P5) */
     const char *const *interfaces; /* ends with NULL; at least one */
 };

@@ -92,8 +92,13 @@ static void nft_insert_ours(const char *chain, const struct firewall_ports *port
     cleanup_str struct str names = {0};
     for (const char *const *name = ports->interfaces; *name; name++)
         str_printf(&names, "%s\"%s\"", names.len ? ", " : "", *name);
-    str_printf(script, "insert rule %s iifname { %s } tcp dport %u accept comment \"" MARK "\"\n", chain,
-               str_text(&names), ports->http);
+    char tcp[32];
+    if (ports->https)
+        snprintf(tcp, sizeof(tcp), "{ %u, %u }", ports->http, ports->https);
+    else
+        snprintf(tcp, sizeof(tcp), "%u", ports->http);
+    str_printf(script, "insert rule %s iifname { %s } tcp dport %s accept comment \"" MARK "\"\n", chain,
+               str_text(&names), tcp);
     str_printf(script, "insert rule %s iifname { %s } udp dport { %u, %u, %u } accept comment \"" MARK "\"\n",
                chain, str_text(&names), ports->dhcp, ports->tftp, ports->pxe);
 }
@@ -161,6 +166,9 @@ static int iptables_plan_set(const struct firewall_ports *ports, struct diags *d
         str_printf(&rules, "-A " CHAIN " -i %s -p udp -m udp --dport %u -j ACCEPT\n", *name, ports->tftp);
         str_printf(&rules, "-A " CHAIN " -i %s -p udp -m udp --dport %u -j ACCEPT\n", *name, ports->pxe);
         str_printf(&rules, "-A " CHAIN " -i %s -p tcp -m tcp --dport %u -j ACCEPT\n", *name, ports->http);
+        if (ports->https)
+            str_printf(&rules, "-A " CHAIN " -i %s -p tcp -m tcp --dport %u -j ACCEPT\n", *name,
+                       ports->https);
     }
     str_add(&rules, "COMMIT\n");
     ADD_STEP(plan, "iptables-restore", "--wait", "--noflush")->input = str_steal(&rules);
@@ -249,10 +257,16 @@ static int firewalld_plan_set(const struct firewall_ports *ports, struct diags *
     const struct {
         unsigned port;
         const char *protocol;
-    } opened[] = {{ports->dhcp, "udp"}, {ports->tftp, "udp"}, {ports->pxe, "udp"}, {ports->http, "tcp"}};
+    } opened[] = {{ports->dhcp, "udp"},
+                  {ports->tftp, "udp"},
+                  {ports->pxe, "udp"},
+                  {ports->http, "tcp"},
+                  {ports->https, "tcp"}};
     firewalld_step(plan, runs, "--delete-service=" MARK, NULL)->may_fail = true;
     firewalld_step(plan, runs, "--new-service=" MARK, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(opened); i++) {
+        if (!opened[i].port)
+            continue;
         cleanup_free char *add = xasprintf("--add-port=%u/%s", opened[i].port, opened[i].protocol);
         firewalld_step(plan, runs, "--service=" MARK, add);
     }

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "cli/try.h"
 #include "model/generation.h"
+#include "serve/bootfile.h"
 
 struct told {
     struct try *t;
@@ -63,7 +64,7 @@ static const char *part_of(const char *file)
     const char *name;
     if (artifact_path_parse(file, &generation, &kind, &name) == 0)
         return artifact_kind_name(kind);
-    return str_starts(file, "pxelinux.cfg/") ? "config" : "loader";
+    return bootfile_is_config(file) ? "config" : "loader";
 }
 
 static void take_start(struct told *e)
@@ -168,9 +169,20 @@ static const struct {
     const char *kind;
     void (*take)(struct told *e);
 } kinds[] = {
-    {"dhcp-in", take_dhcp_in},      {"dhcp-out", take_dhcp_out},      {"dhcp-ignored", take_ignored},
-    {"tftp-start", take_start},     {"tftp-progress", take_progress}, {"tftp-end", take_end},
-    {"tftp-refused", take_refused}, {"tftp-aborted", take_aborted},   {"stage", take_stage},
+    {"dhcp-in", take_dhcp_in},
+    {"dhcp-out", take_dhcp_out},
+    {"dhcp-ignored", take_ignored},
+    {"tftp-start", take_start},
+    {"tftp-progress", take_progress},
+    {"tftp-end", take_end},
+    {"tftp-refused", take_refused},
+    {"tftp-aborted", take_aborted},
+    {"http-start", take_start},
+    {"http-progress", take_progress},
+    {"http-end", take_end},
+    {"http-refused", take_refused},
+    {"http-aborted", take_aborted},
+    {"stage", take_stage},
     {"facts", take_facts},
 };
 

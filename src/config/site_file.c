@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { PXE_PORT = 4011 };
+enum { PXE_PORT = 4011, HTTPS_PORT = 8443 };
 
 static const struct type type_blksize = {.what = "block size",
                                          .expected = "bytes from 512 to 65464",
@@ -46,14 +46,43 @@ static int read_tftp(struct mapper *m, const struct yaml_node *key, const struct
     return map_fields(m, value, fields, "tftp", &key->pos, object);
 }
 
+/* `tls:` alone turns it on. */
+static int read_tls(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
+                    void *object)
+{
+    static const struct field fields[] = {
+        FIELD("port", type_port, struct server_settings, https_port),
+        FIELD("certificate", type_folder, struct server_settings, tls_certificate),
+        FIELD("key", type_folder, struct server_settings, tls_key),
+        {0},
+    };
+    struct server_settings *server = object;
+    server->https_port = HTTPS_PORT;
+    int r = map_fields(m, value, fields, "tls", &key->pos, object);
+    if (!server->tls_certificate != !server->tls_key)
+        r = map_error(m, &key->pos,
+                      "certificate and key go together: name both, or neither and rambox makes its own");
+    return r;
+}
+
 static int read_http(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
                      void *object)
 {
     static const struct field fields[] = {
         FIELD("port", type_port, struct server_settings, http_port),
+        FIELD("connections", type_count, struct server_settings, http.connections),
+        FIELD("per_source", type_count, struct server_settings, http.per_source),
+        FIELD("downloads", type_count, struct server_settings, http.downloads),
+        FIELD("downloads_per_source", type_count, struct server_settings, http.downloads_per_source),
+        {.key = "tls", .read = read_tls},
         {0},
     };
-    return map_fields(m, value, fields, "http", &key->pos, object);
+    struct server_settings *server = object;
+    int r = map_fields(m, value, fields, "http", &key->pos, object);
+    if (server->http_port == server->https_port)
+        r = map_error(m, &key->pos, "HTTP and its TLS cannot share the TCP port %u; give one of them another",
+                      server->http_port);
+    return r;
 }
 
 static int read_server(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,

@@ -9,8 +9,10 @@ static void binding_close(const struct services *s, struct binding *b)
         dhcp_service_unlisten(b->dhcp);
     if (b->tftp && s->tftp)
         tftp_service_unlisten(s->tftp, b->key.iface.address, b->key.tftp_port);
-    if (b->http)
+    if (b->http && s->http)
         http_service_unlisten(b->http);
+    if (b->https && s->http)
+        http_service_unlisten(b->https);
     if (b->ndp)
         ndp_service_unlisten(b->ndp);
     *b = (struct binding){0};
@@ -26,7 +28,9 @@ static int binding_open(const struct services *s, const struct binding_key *key,
         b.tftp = r == 0;
     }
     if (r == 0)
-        r = http_service_listen(s->http, key->iface.address, key->http_port, diags, &b.http);
+        r = http_service_listen(s->http, key->iface.address, key->http_port, false, diags, &b.http);
+    if (r == 0 && key->https_port)
+        r = http_service_listen(s->http, key->iface.address, key->https_port, true, diags, &b.https);
     if (r == 0 && key->router_advert)
         r = ndp_service_listen(s->loop, &key->iface, s->generations, s->link_fd, diags, &b.ndp);
     if (r < 0) {
@@ -43,6 +47,7 @@ static struct binding_key key_of(const struct served_iface *iface, const struct 
                                 .dhcp_port = settings->dhcp_port,
                                 .tftp_port = settings->tftp_port,
                                 .http_port = settings->http_port,
+                                .https_port = settings->https_port,
                                 .router_advert = settings->router_advert && mac_is_unicast(&iface->mac)};
 }
 
@@ -52,7 +57,7 @@ static bool same(const struct binding_key *a, const struct binding_key *b)
     return strcmp(x->name, y->name) == 0 && x->index == y->index && x->mtu == y->mtu &&
            mac_equal(&x->mac, &y->mac) && x->address == y->address && x->prefix.length == y->prefix.length &&
            a->dhcp_port == b->dhcp_port && a->tftp_port == b->tftp_port && a->http_port == b->http_port &&
-           a->router_advert == b->router_advert;
+           a->https_port == b->https_port && a->router_advert == b->router_advert;
 }
 
 static bool is_wanted(const struct binding *b, const struct served_ifaces *served,

@@ -12,7 +12,7 @@ struct services {
     uv_loop_t *loop;
     struct dhcp_service *dhcp;
     struct tftp_service *tftp; /* NULL while all is being stopped: its sockets are closed already */
-    struct http_service *http;
+    struct http_service *http; /* the same */
     const struct generations *generations;
     int link_fd;
 };
@@ -20,7 +20,7 @@ struct services {
 /* What an interface is served with. */
 struct binding_key {
     struct served_iface iface;
-    uint16_t dhcp_port, tftp_port, http_port;
+    uint16_t dhcp_port, tftp_port, http_port, https_port; /* https_port 0: no TLS */
     bool router_advert;
 };
 
@@ -28,7 +28,7 @@ struct binding {
     struct binding_key key;
     bool tftp;
     struct dhcp_listener *dhcp;
-    struct http_listener *http;
+    struct http_listener *http, *https;
     struct ndp_listener *ndp;
 };
 

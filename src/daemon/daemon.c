@@ -9,6 +9,7 @@
 #include "daemon/control.h"
 #include "daemon/events.h"
 #include "daemon/sockets.h"
+#include "daemon/tls_keeper.h"
 #include "daemon/watch.h"
 #include "serve/bootfile.h"
 
@@ -19,6 +20,7 @@
 #include <linux/rtnetlink.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
@@ -51,7 +53,7 @@ struct daemon {
     bool started, stopping, store_failing;
     int netlink_fd;
     uv_poll_t netlink;
-    uv_timer_t rebind_timer, watchdog;
+    uv_timer_t rebind_timer, tls_timer, watchdog;
     uv_signal_t signals[3];
     char *last_warning, *last_error; /* about interfaces and their sockets; said once */
     char *loader_dir;                /* `loaders:` as it was at start; NULL: not set */
@@ -152,9 +154,16 @@ static int rebind(struct daemon *d, struct diags *diags, bool *ret_changed)
                             : &empty,
                   d->options->interfaces, &warnings, &served);
     log_diags_once(&warnings, &d->last_warning);
-    r = bindings_update(&d->bindings, &served, d->settings, diags, ret_changed);
+    /* Without an identity all but TLS is served. */
+    struct server_settings settings = *d->settings;
+    bool tls;
+    int kept = tls_keep(d->bindings.services.http, &settings, d->state_dir, &served,
+                        moment_now().unix_us / 1000000, diags, &tls);
+    if (!tls)
+        settings.https_port = 0;
+    r = bindings_update(&d->bindings, &served, &settings, diags, ret_changed);
     VEC_FREE(&served.list);
-    return r;
+    return r < 0 ? r : kept;
 }
 
 static void on_rebind(uv_timer_t *timer);
@@ -176,6 +185,14 @@ static void on_rebind(uv_timer_t *timer)
     struct daemon *d = timer->data;
     if (rebind_or_retry(d))
         tell_serving(d);
+}
+
+/* Certificates are renewed, by us or by others. */
+static void on_tls_timer(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    if (d->settings->https_port)
+        (void)rebind_or_retry(d);
 }
 
 static void on_netlink(uv_poll_t *poll, int status, int events)
@@ -230,6 +247,7 @@ static void on_generation(void *user, struct generation *generation)
     use_generation(d, generation);
     struct tftp_settings tftp = tftp_settings_of(d->settings);
     tftp_service_set_settings(d->bindings.services.tftp, &tftp);
+    http_service_set_limits(d->bindings.services.http, &d->settings->http);
     log_info("generation %u is served from now on", generation->number);
     if (!str_eq(d->settings->loader_dir, d->loader_dir))
         log_warning("server: loaders is now %s; restart rambox to serve boot files from there instead of %s",
@@ -411,7 +429,7 @@ static bool is_ready(void *user, const char **ret_why)
     return !*ret_why;
 }
 
-static void write_metrics(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to)
+static bool write_metrics(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to)
 {
     struct daemon *d = user;
     struct committer_stats stats = committer_stats(d->committer);
@@ -426,6 +444,9 @@ static void write_metrics(void *user, void (*write)(void *to, const char *name, 
     write(to, "rambox_leases{state=\"declined\"}", leases.declined);
     write(to, "rambox_boots_held", boot_table_count(d->boots));
     write(to, "rambox_tftp_transfers", tftp_service_transfers(d->bindings.services.tftp));
+    struct http_figures http = http_service_figures(d->bindings.services.http);
+    write(to, "rambox_http_connections", http.connections);
+    write(to, "rambox_http_downloads", http.downloads);
     write(to, "rambox_dhcp_unsent_total", dhcp.unsent);
     write(to, "rambox_dhcp_dropped_by_kernel_total", dhcp.dropped);
     write(to, "rambox_dhcp_batches_total", dhcp.batches);
@@ -439,6 +460,7 @@ static void write_metrics(void *user, void (*write)(void *to, const char *name, 
     write(to, "rambox_store_dropped_total", stats.dropped);
     write(to, "rambox_store_waiting", stats.waiting);
     write(to, "rambox_store_waiting_later", stats.later);
+    return true;
 }
 
 /* The control socket's. */
@@ -519,12 +541,13 @@ static int start_services(struct daemon *d, struct diags *diags)
                                                              .sink = &d->events.sink,
                                                              .link_fd = s->link_fd});
     d->http_server = (struct http_server){.boots = d->boots,
+                                          .files = d->files,
                                           .sink = &d->events.sink,
                                           .counters = &d->counters,
                                           .ready = is_ready,
                                           .metrics = write_metrics,
                                           .user = d};
-    r = s->dhcp ? http_service_new(&d->loop, &d->http_server, &s->http) : -ENOMEM;
+    r = s->dhcp ? http_service_new(&d->loop, &d->http_server, &d->settings->http, &s->http) : -ENOMEM;
     if (r == 0)
         r = tftp_service_new(&tftp, d->files, &d->events.sink, &d->counters, random_bits(NULL), &s->tftp);
     return r < 0 ? diag_errno(diags, r, "cannot start the services") : 0;
@@ -597,6 +620,7 @@ static void start_handles(struct daemon *d)
         uv_signal_cb call;
     } table[] = {{SIGHUP, on_reload}, {SIGTERM, on_stop}, {SIGINT, on_stop}};
     uint64_t watchdog_us = 0;
+    uv_timer_start(&d->tls_timer, on_tls_timer, TLS_CHECK_MS, TLS_CHECK_MS);
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], table[i].call, table[i].number);
@@ -646,12 +670,12 @@ static void stop(struct daemon *d)
     if (s->dhcp)
         dhcp_service_drain(s->dhcp);
     tftp_service_free(TAKE_PTR(s->tftp));
+    http_service_free(TAKE_PTR(s->http));
     d->events.committer = NULL; /* the last replies below have no timeline any more */
     committer_free(d->committer);
     probe_service_free(d->probes);
     control_free(d->control);
     bindings_clear(&d->bindings);
-    http_service_free(s->http);
     dhcp_service_free(s->dhcp);
     /* Timers and signals too, before the loop runs again: what they would call is not there any more. */
     uv_walk(&d->loop, close_handle, NULL);
@@ -678,6 +702,16 @@ static void stop(struct daemon *d)
     log_stop();
 }
 
+/* A descriptor for each HTTP client and each file that is read: as many as the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int daemon_run(const struct daemon_options *options, struct diags *diags)
 {
     struct daemon *d = xcalloc(1, sizeof(*d));
@@ -691,9 +725,11 @@ int daemon_run(const struct daemon_options *options, struct diags *diags)
     events_init(&d->events);
     generations_init(&d->generations);
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     uv_timer_init(&d->loop, &d->rebind_timer);
+    uv_timer_init(&d->loop, &d->tls_timer);
     uv_timer_init(&d->loop, &d->watchdog);
-    d->rebind_timer.data = d->watchdog.data = d;
+    d->rebind_timer.data = d->tls_timer.data = d->watchdog.data = d;
     for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
         uv_signal_init(&d->loop, &d->signals[i]);
     r = start(d, diags);

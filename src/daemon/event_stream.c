@@ -69,7 +69,7 @@ char *event_to_json(const struct event *e)
 {
     static const struct mac no_mac;
     char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX], boot[BOOT_ID_TEXT_MAX];
-    json_t *object = line_of(event_kind_name(e->kind), &e->at);
+    json_t *object = line_of(event_name(e), &e->at);
     if (!object)
         return NULL;
     add_text(object, "mac", mac_equal(&e->mac, &no_mac) ? NULL : mac_format(&e->mac, mac));

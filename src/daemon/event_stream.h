@@ -3,12 +3,13 @@
  *     {"event":"dhcp-out","unix_us":1735689600123456,"mono_us":1234567,"mac":"52:54:00:12:34:56","node":"n1",
  *      "ip":"192.168.7.11","boot":"0123456789abcdef","detail":"ACK"}
  *
- *     event     event_kind_name: dhcp-in, dhcp-out, dhcp-ignored, tftp-start, tftp-progress, tftp-end,
- *               tftp-refused, tftp-aborted, boot, stage, facts; and `serving`, the server's own (below)
+ *     event     event_name: dhcp-in, dhcp-out, dhcp-ignored, tftp-start, tftp-progress, tftp-end,
+ *               tftp-refused, tftp-aborted, the same with http-, boot, stage, facts; and `serving`, the
+ *               server's own (below)
  *     unix_us   microseconds of the calendar;  mono_us: of the clock that no one sets (CLOCK_BOOTTIME)
  *     mac, node, ip, boot, file, detail: text, as in struct event; absent when not known
- *     bytes, bytes_total, took_us, retransmissions: numbers of tftp-*; node_us: of stage; absent when 0
- *     json      object: the node's facts (H30), of `facts`
+ *     bytes, bytes_total, took_us, retransmissions: numbers of tftp-* and http-*; node_us: of stage; absent
+ * when 0 json      object: the node's facts (H30), of `facts`
  *
  *     {"event":"serving","unix_us":..,"mono_us":..,"generation":12,"interfaces":["br0"]} whenever what is
  * served, or where, has changed; the first one says that the server is up. generation 0: none is published.

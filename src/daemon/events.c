@@ -97,9 +97,9 @@ static void log_limited(struct events *events, const struct event *e)
         log_info("%u further lines about ignored messages were left out", others);
     if (same)
         snprintf(more, sizeof(more), " (and %u times since the last such line)", same);
-    if (e->kind == EVENT_TFTP_REFUSED)
-        log_info("tftp: %s: %s: refused: %s%s", who(e, buf), e->file ? e->file : "?",
-                 e->detail ? e->detail : "", more);
+    if (e->kind == EVENT_FILE_REFUSED)
+        log_info("%s: %s: %s: refused: %s%s", file_protocol_name(e->protocol), who(e, buf),
+                 e->file ? e->file : "?", e->detail ? e->detail : "", more);
     else if (e->kind == EVENT_DHCP_ALERT)
         log_warning("dhcp: %s: %s%s", who(e, buf), e->detail ? e->detail : "", more);
     else if (e->kind == EVENT_DHCP_OUT)
@@ -221,21 +221,30 @@ static void log_dhcp_out(struct events *events, const struct event *e)
                  e->interface ? e->interface : "?");
 }
 
-static void log_tftp_end(struct events *events, const struct event *e)
+/* Whoever is no node of ours can fetch as often as it likes: its lines are for those who look for them. */
+static enum log_level level_of(const struct event *e)
+{
+    return e->boot || e->node || e->protocol == PROTOCOL_TFTP ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+}
+
+static void log_file_end(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX], size[SIZE_TEXT_MAX];
     (void)events;
-    log_info("tftp: %s: %s: %s in %.3f s%s", who(e, buf), e->file ? e->file : "?",
-             format_size(e->bytes, size), (double)e->took_us / 1e6,
-             e->retransmissions ? ", with packets sent again" : "");
+    if (log_enabled(level_of(e)))
+        log_line(level_of(e), "%s: %s: %s: %s in %.3f s%s", file_protocol_name(e->protocol), who(e, buf),
+                 e->file ? e->file : "?", format_size(e->bytes, size), (double)e->took_us / 1e6,
+                 e->retransmissions ? ", with packets sent again" : "");
 }
 
-static void log_tftp_aborted(struct events *events, const struct event *e)
+static void log_file_aborted(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX];
     (void)events;
-    log_info("tftp: %s: %s: ended after %" PRIu64 " of %" PRIu64 " bytes: %s", who(e, buf),
-             e->file ? e->file : "?", e->bytes, e->bytes_total, e->detail ? e->detail : "");
+    if (log_enabled(level_of(e)))
+        log_line(level_of(e), "%s: %s: %s: ended after %" PRIu64 " of %" PRIu64 " bytes: %s",
+                 file_protocol_name(e->protocol), who(e, buf), e->file ? e->file : "?", e->bytes,
+                 e->bytes_total, e->detail ? e->detail : "");
 }
 
 static void log_boot(struct events *events, const struct event *e)
@@ -322,9 +331,9 @@ static const struct {
 } handlers[] = {
     [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},     [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
     [EVENT_DHCP_IGNORED] = {log_limited, NULL},      [EVENT_DHCP_ALERT] = {log_limited, NULL},
-    [EVENT_TFTP_START] = {log_nothing, NULL},        [EVENT_TFTP_PROGRESS] = {log_nothing, NULL},
-    [EVENT_TFTP_END] = {log_tftp_end, store_file},   [EVENT_TFTP_REFUSED] = {log_limited, NULL},
-    [EVENT_TFTP_ABORTED] = {log_tftp_aborted, NULL}, [EVENT_BOOT] = {log_boot, store_boot},
+    [EVENT_FILE_START] = {log_nothing, NULL},        [EVENT_FILE_PROGRESS] = {log_nothing, NULL},
+    [EVENT_FILE_END] = {log_file_end, store_file},   [EVENT_FILE_REFUSED] = {log_limited, NULL},
+    [EVENT_FILE_ABORTED] = {log_file_aborted, NULL}, [EVENT_BOOT] = {log_boot, store_boot},
     [EVENT_STAGE] = {log_stage, store_stage},        [EVENT_FACTS] = {log_nothing, store_facts},
 };
 

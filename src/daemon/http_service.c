@@ -1,275 +1,367 @@
-/* See daemon/http_service.h. We accept, libmicrohttpd speaks: its epoll descriptor is one handle of our loop.
- */
+/* See daemon/http_service.h. */
 #include "daemon/http_service.h"
+#include "base/vec.h"
 #include "daemon/clock.h"
+#include "daemon/http_exchange.h"
+#include "daemon/loop_call.h"
 #include "daemon/sockets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
-enum { CONNECTION_MEMORY = 16 << 10, ACCEPTS_A_TURN = 64 };
+/* TIRED_MS: without descriptors nothing is accepted for so long (F12). */
+enum { WORKERS_MAX = 4, ACCEPTS_A_TURN = 64, EVENTS_A_TURN = 16, TIRED_MS = 100 };
 
-struct http_service {
-    uv_loop_t *loop;
-    const struct http_server *server;
-    struct MHD_Daemon *daemon;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    int spare_fd; /* F12: given up for a moment to refuse a client when there are no descriptors left */
-    int open_handles;
+struct http_pool {
+    struct http_speaker speaker;
+    struct MHD_Daemon *workers[WORKERS_MAX];
+    unsigned n, next;
 };
 
 struct http_listener {
     struct http_service *service;
+    struct http_listener *next;
+    struct http_pool *pool;
     int fd;
-    uv_poll_t poll;
 };
 
-/* What a request has so far. */
-struct exchange {
-    size_t size, room;
-    bool too_long;
-    uint8_t *body;
+struct http_service {
+    struct http_server server; /* as the workers have it */
+    bool (*ready)(void *user, const char **ret_why);
+    bool (*metrics)(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to);
+    void *user;
+    struct loop_caller *caller;
+    struct http_clients *clients;
+    struct http_pool plain, tls;
+    VEC(struct tls_identity *) identities; /* the last is the one that is shown */
+    pthread_t thread;                      /* accepts, and is the clock */
+    int epoll_fd, wake_fd;
+    int spare_fd; /* F12: given up for a moment to refuse a client when there are no descriptors left */
+    pthread_mutex_t lock; /* of the listeners and of `stop` */
+    struct http_listener *listeners;
+    bool stop;
 };
 
-static ipv4_t peer_of(struct MHD_Connection *connection)
+/* ---- what only the loop's thread knows ---- */
+
+struct ready_call {
+    struct http_service *service;
+    const char *why;
+    bool ready;
+};
+
+static void run_ready(void *argument)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (!info || !info->client_addr || info->client_addr->sa_family != AF_INET)
-        return 0;
-    return ntohl(((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr.s_addr);
+    struct ready_call *c = argument;
+    c->ready = c->service->ready(c->service->user, &c->why);
 }
 
-static enum MHD_Result reply(struct MHD_Connection *connection, struct http_answer *answer)
+static bool ask_ready(void *user, const char **ret_why)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        answer->size, answer->body, answer->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    char seconds[16];
-    if (!response) {
-        free(answer->body);
-        return MHD_NO;
+    struct ready_call c = {.service = user, .why = "busy"};
+    (void)loop_call(c.service->caller, run_ready, &c);
+    *ret_why = c.why;
+    return c.ready;
+}
+
+struct metrics_call {
+    struct http_service *service;
+    void (*write)(void *to, const char *name, uint64_t value);
+    void *to;
+};
+
+static void run_metrics(void *argument)
+{
+    struct metrics_call *c = argument;
+    (void)c->service->metrics(c->service->user, c->write, c->to);
+}
+
+static bool ask_metrics(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to)
+{
+    struct metrics_call c = {user, write, to};
+    return loop_call(c.service->caller, run_metrics, &c);
+}
+
+/* ---- accepting ---- */
+
+/* F12: whether this descriptor is one of the last, which belong to the files of those who came before. The
+ * system gives the lowest that is free, so its number says how many are in use. */
+static bool is_scarce(int fd)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 4;
+}
+
+/* Says 503 to a client that nobody has a place for, without waiting for what it wants. */
+static void turn_away(int fd)
+{
+    char request[4096];
+    (void)send(fd, http_overload, strlen(http_overload), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    while (recv(fd, request, sizeof(request), MSG_DONTWAIT) >
+           0) /* else closing it would take our answer back */
+        ;
+    close(fd);
+}
+
+static void hand_over(struct http_listener *l, int fd, const struct sockaddr_in *from, socklen_t size)
+{
+    struct http_clients *clients = l->service->clients;
+    struct http_pool *pool = l->pool;
+    if (is_scarce(fd) || !http_clients_admit(clients, ntohl(from->sin_addr.s_addr))) {
+        if (pool->speaker.tls)
+            close(fd);
+        else
+            turn_away(fd);
+        return;
     }
-    if (answer->content_type)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    if (answer->allow)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
-    if (answer->retry_after_s) {
-        snprintf(seconds, sizeof(seconds), "%u", answer->retry_after_s);
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
-    }
-    enum MHD_Result r = MHD_queue_response(connection, answer->status, response);
-    MHD_destroy_response(response);
-    return r;
+    struct MHD_Daemon *worker = pool->workers[pool->next++ % pool->n];
+    /* It closes the descriptor itself when it refuses. */
+    if (MHD_add_connection(worker, fd, (const struct sockaddr *)from, size) != MHD_YES)
+        http_clients_gone(clients);
 }
 
-/* Keeps a piece of the body. MHD_NO ends the connection: memory is gone. */
-static enum MHD_Result take_body(struct exchange *e, size_t limit, const char *data, size_t *size)
-{
-    if (e->too_long || *size > limit - e->size) {
-        e->too_long = true; /* the rest is read and thrown away, so that the client hears the answer */
-        *size = 0;
-        return MHD_YES;
-    }
-    if (*size > e->room - e->size) {
-        size_t room = (e->size + *size) * 2 < limit ? (e->size + *size) * 2 : limit;
-        uint8_t *body = realloc(e->body, room);
-        if (!body)
-            return MHD_NO;
-        e->body = body;
-        e->room = room;
-    }
-    memcpy(e->body + e->size, data, *size);
-    e->size += *size;
-    *size = 0;
-    return MHD_YES;
-}
-
-static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *data, size_t *size,
-                                  void **exchange)
-{
-    struct http_service *s = user;
-    struct exchange *e = *exchange;
-    (void)version;
-    if (!e) {
-        *exchange = calloc(1, sizeof(*e));
-        return *exchange ? MHD_YES : MHD_NO;
-    }
-    if (*size)
-        return take_body(e, http_body_max(method, url), data, size);
-    struct moment now = moment_now();
-    struct http_answer answer = {.status = MHD_HTTP_CONTENT_TOO_LARGE};
-    if (!e->too_long)
-        http_handle(
-            s->server, &now,
-            &(struct http_request){
-                .method = method, .path = url, .body = e->body, .size = e->size, .from = peer_of(connection)},
-            &answer);
-    return reply(connection, &answer);
-}
-
-static void on_completed(void *user, struct MHD_Connection *connection, void **exchange,
-                         enum MHD_RequestTerminationCode why)
-{
-    struct exchange *e = *exchange;
-    (void)user;
-    (void)connection;
-    (void)why;
-    if (e)
-        free(e->body);
-    free(e);
-    *exchange = NULL;
-}
-
-static void on_timer(uv_timer_t *timer);
-
-/* Lets libmicrohttpd work, and asks when it wants to be called again. */
-static void run(struct http_service *s)
-{
-    MHD_UNSIGNED_LONG_LONG ms;
-    MHD_run(s->daemon);
-    if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
-        uv_timer_start(&s->timer, on_timer, ms, 0);
-    else
-        uv_timer_stop(&s->timer);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    run(timer->data);
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    run(poll->data);
-}
-
-/* F12: with no descriptor left the queue of the kernel would wake us for ever. The newest client is refused.
- */
-static void shed(struct http_service *s, int listen_fd)
+/* F12: with no descriptor left the newest client is refused. False: none can be had at all. */
+static bool shed(struct http_service *s, int listen_fd)
 {
     if (s->spare_fd < 0)
-        return;
+        return false;
     close(s->spare_fd);
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
-        close(fd);
+        turn_away(fd);
     s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return s->spare_fd >= 0;
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+/* False: there are no descriptors, and a moment's rest is due. */
+static bool accept_some(struct http_listener *l)
 {
-    struct http_listener *l = poll->data;
-    (void)events;
-    for (int i = 0; status == 0 && i < ACCEPTS_A_TURN; i++) {
-        struct sockaddr_in from;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_in from = {0};
         socklen_t size = sizeof(from);
         int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-            shed(l->service, l->fd);
+            return shed(l->service, l->fd);
         if (fd < 0)
-            break;
-        /* It closes the descriptor itself when it refuses. */
-        (void)MHD_add_connection(l->service->daemon, fd, (const struct sockaddr *)&from, size);
+            return errno != ENOMEM && errno != ENOBUFS;
+        hand_over(l, fd, &from, size);
     }
-    run(l->service);
+    return true;
 }
 
-/* Problems of single connections are the clients'. */
-static void be_silent(void *user, const char *format, va_list args)
+/* Whether it still is one: an event may be older than its end. */
+static bool is_listener(const struct http_service *s, const struct http_listener *listener)
 {
-    (void)user;
-    (void)format;
-    (void)args;
+    const struct http_listener *l = s->listeners;
+    while (l && l != listener)
+        l = l->next;
+    return l != NULL;
 }
 
-int http_service_new(uv_loop_t *loop, const struct http_server *server, struct http_service **ret_service)
+static void *thread_main(void *user)
+{
+    struct http_service *s = user;
+    struct epoll_event events[EVENTS_A_TURN];
+    uint64_t woken;
+    bool rested = true, stop = false;
+    while (!stop) {
+        struct moment now = moment_now();
+        int wait_ms = http_clients_tick(s->clients, &now);
+        if (!rested) {
+            const struct timespec rest = {.tv_nsec = TIRED_MS * 1000000L};
+            nanosleep(&rest, NULL);
+        }
+        int n = epoll_wait(s->epoll_fd, events, EVENTS_A_TURN, wait_ms);
+        rested = true;
+        pthread_mutex_lock(&s->lock);
+        for (int i = 0; i < n; i++) {
+            if (!events[i].data.ptr)
+                (void)!read(s->wake_fd, &woken, sizeof(woken));
+            else if (is_listener(s, events[i].data.ptr))
+                rested = accept_some(events[i].data.ptr) && rested;
+        }
+        stop = s->stop;
+        pthread_mutex_unlock(&s->lock);
+    }
+    return NULL;
+}
+
+/* ---- workers ---- */
+
+/* One for each processor that we may use. At least one, or -ENOMEM. */
+static int start_pool(struct http_service *s, struct http_pool *pool, bool tls)
+{
+    cpu_set_t cpus;
+    int n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    pool->speaker = (struct http_speaker){.server = &s->server, .clients = s->clients, .tls = tls};
+    while (pool->n < WORKERS_MAX && (int)pool->n < n) {
+        struct MHD_Daemon *worker = http_worker_start(&pool->speaker);
+        if (!worker)
+            break;
+        pool->workers[pool->n++] = worker;
+    }
+    return pool->n ? 0 : -ENOMEM;
+}
+
+static void stop_pool(struct http_pool *pool)
+{
+    while (pool->n)
+        MHD_stop_daemon(pool->workers[--pool->n]);
+}
+
+int http_service_set_identity(struct http_service *s, struct tls_identity *identity)
+{
+    VEC_PUSH(&s->identities, identity); /* those before stay: handshakes may use them still */
+    http_show(identity);
+    return s->tls.n ? 0 : start_pool(s, &s->tls, true);
+}
+
+const struct tls_identity *http_service_identity(const struct http_service *s)
+{
+    return s->identities.n ? s->identities.items[s->identities.n - 1] : NULL;
+}
+
+void http_service_set_limits(struct http_service *s, const struct http_limits *limits)
+{
+    http_clients_set_limits(s->clients, limits);
+}
+
+struct http_figures http_service_figures(struct http_service *s)
+{
+    return http_clients_figures(s->clients);
+}
+
+/* ---- the service ---- */
+
+/* What is there of it, without its threads. */
+static void destroy(struct http_service *s)
+{
+    int fds[] = {s->epoll_fd, s->wake_fd, s->spare_fd};
+    loop_caller_close(s->caller);
+    stop_pool(&s->plain);
+    stop_pool(&s->tls);
+    loop_caller_free(s->caller);
+    http_clients_free(s->clients);
+    http_show(NULL);
+    VEC_EACH(identity, &s->identities)
+        tls_identity_free(*identity);
+    VEC_FREE(&s->identities);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static int open_descriptors(struct http_service *s)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (s->epoll_fd < 0 || s->wake_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->wake_fd, &event) < 0)
+        return -errno;
+    return 0;
+}
+
+int http_service_new(uv_loop_t *loop, const struct http_server *server, const struct http_limits *limits,
+                     struct http_service **ret_service)
 {
     struct http_service *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s->loop = loop;
-    s->server = server;
-    s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                                 on_request, s, MHD_OPTION_EXTERNAL_LOGGER, be_silent, NULL,
-                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned)HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                                 (unsigned)HTTP_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                 (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                 (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info =
-        s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    if (!info || uv_poll_init(loop, &s->poll, info->epoll_fd) < 0) {
-        if (s->daemon)
-            MHD_stop_daemon(s->daemon);
-        free(s);
-        return -ENOMEM;
+    s->epoll_fd = s->wake_fd = s->spare_fd = -1;
+    s->ready = server->ready;
+    s->metrics = server->metrics;
+    s->user = server->user;
+    s->server = *server;
+    s->server.ready = server->ready ? ask_ready : NULL;
+    s->server.metrics = server->metrics ? ask_metrics : NULL;
+    s->server.user = s;
+    pthread_mutex_init(&s->lock, NULL);
+    int r = open_descriptors(s);
+    if (r == 0)
+        r = loop_caller_new(loop, &s->caller);
+    if (r == 0) {
+        s->clients = http_clients_new(limits, server->sink, server->counters);
+        r = s->clients ? start_pool(s, &s->plain, false) : -ENOMEM;
     }
-    uv_timer_init(loop, &s->timer);
-    s->poll.data = s->timer.data = s;
-    s->open_handles = 2;
-    s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    uv_poll_start(&s->poll, UV_READABLE, on_ready);
+    if (r == 0)
+        r = -pthread_create(&s->thread, NULL, thread_main, s);
+    if (r < 0) {
+        destroy(s);
+        return r;
+    }
     *ret_service = s;
     return 0;
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-    struct http_service *s = handle->data;
-    if (--s->open_handles == 0)
-        free(s);
-}
-
 void http_service_free(struct http_service *s)
 {
+    const uint64_t one = 1;
     if (!s)
         return;
-    uv_poll_stop(&s->poll);
-    MHD_stop_daemon(s->daemon);
-    if (s->spare_fd >= 0)
-        close(s->spare_fd);
-    uv_close((uv_handle_t *)&s->poll, on_closed);
-    uv_close((uv_handle_t *)&s->timer, on_closed);
+    pthread_mutex_lock(&s->lock);
+    for (struct http_listener *l = s->listeners, *next; l; l = next) {
+        next = l->next;
+        close(l->fd);
+        free(l);
+    }
+    s->listeners = NULL;
+    s->stop = true;
+    pthread_mutex_unlock(&s->lock);
+    (void)!write(s->wake_fd, &one, sizeof(one));
+    pthread_join(s->thread, NULL);
+    destroy(s);
 }
 
-int http_service_listen(struct http_service *s, ipv4_t address, uint16_t port, struct diags *diags,
+int http_service_listen(struct http_service *s, ipv4_t address, uint16_t port, bool tls, struct diags *diags,
                         struct http_listener **ret_listener)
 {
-    int fd = socket_open_http(address, port, diags);
+    int fd = socket_open_http(address, port, tls, diags);
     if (fd < 0)
         return fd;
     struct http_listener *l = calloc(1, sizeof(*l));
-    int r = l ? uv_poll_init(s->loop, &l->poll, fd) : -ENOMEM;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
+    int r = l ? 0 : -ENOMEM;
+    if (r == 0) {
+        *l = (struct http_listener){.service = s, .fd = fd, .pool = tls ? &s->tls : &s->plain};
+        pthread_mutex_lock(&s->lock);
+        r = epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+        if (r == 0) {
+            l->next = s->listeners;
+            s->listeners = l;
+        }
+        pthread_mutex_unlock(&s->lock);
+    }
     if (r < 0) {
         close(fd);
         free(l);
         return diag_errno(diags, r, "cannot serve HTTP");
     }
-    l->service = s;
-    l->fd = fd;
-    l->poll.data = l;
-    uv_poll_start(&l->poll, UV_READABLE, on_connection);
     *ret_listener = l;
     return 0;
 }
 
-static void free_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 void http_service_unlisten(struct http_listener *l)
 {
-    uv_poll_stop(&l->poll);
-    close(l->fd);
-    uv_close((uv_handle_t *)&l->poll, free_closed);
+    struct http_service *s = l->service;
+    pthread_mutex_lock(&s->lock);
+    struct http_listener **at = &s->listeners;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    close(l->fd); /* and with it leaves the epoll set */
+    pthread_mutex_unlock(&s->lock);
+    free(l);
 }

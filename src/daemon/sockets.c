@@ -97,7 +97,7 @@ int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags)
     return TAKE_FD(fd);
 }
 
-int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags)
+int socket_open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diags)
 {
     const int on = 1;
     struct sockaddr_in sa = address_of(address, port);
@@ -106,7 +106,8 @@ int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags)
         return diag_errno(diags, -errno, "cannot open an HTTP socket");
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, HTTP_BACKLOG) < 0)
-        return refuse_bind(-errno, "HTTP", "http: port", address, port, true, diags);
+        return refuse_bind(-errno, tls ? "HTTPS" : "HTTP", tls ? "http: tls: port" : "http: port", address,
+                           port, true, diags);
     return TAKE_FD(fd);
 }
 

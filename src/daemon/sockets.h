@@ -13,8 +13,8 @@ enum { DHCP_PXE_PORT = 4011, DHCP_MESSAGE_MEMORY = 2304 };
 int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue);
 /* UDP on this one address. */
 int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags);
-/* A listening TCP socket on this one address. */
-int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags);
+/* A listening TCP socket on this one address. `tls`: which setting names its port. */
+int socket_open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diags);
 /* A packet socket that only sends: replies to clients without an address, router advertisements. */
 int socket_open_link(struct diags *diags);
 /* A packet socket that hears the router solicitations on this interface (also where IPv6 is turned off). */

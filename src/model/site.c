@@ -32,6 +32,7 @@ struct site *site_new(void)
         .dhcp_port = 67,
         .tftp_port = 69,
         .http_port = 8069,
+        .http = {.connections = 4096, .per_source = 64, .downloads = 2048, .downloads_per_source = 32},
         .tftp_per_source = 11,
         .tftp_pause_s = 2,
         .tftp_max_blksize = 1468,
@@ -179,6 +180,8 @@ void site_free(struct site *site)
     free(site->server.state_dir);
     free(site->server.cache_dir);
     free(site->server.loader_dir);
+    free(site->server.tls_certificate);
+    free(site->server.tls_key);
     option_values_clear(&site->options);
     VEC_EACH(class, &site->classes)
         client_class_clear(class);

@@ -9,12 +9,22 @@
 #include "model/profile.h"
 #include "model/subnet.h"
 
+/* W3: how much of HTTP there is at once. */
+struct http_limits {
+    uint32_t connections, per_source;         /* in all, and from one address; 4096 and 64 */
+    uint32_t downloads, downloads_per_source; /* files being sent; 2048 and 32 */
+};
+
 /* H7 and the ports: settings of the server itself. */
 struct server_settings {
-    VEC(char *) interfaces;    /* where it serves; empty: every interface that has an address in a subnet */
-    uint16_t dhcp_port;        /* 67 */
-    uint16_t tftp_port;        /* 69 */
-    uint16_t http_port;        /* 8069 */
+    VEC(char *) interfaces; /* where it serves; empty: every interface that has an address in a subnet */
+    uint16_t dhcp_port;     /* 67 */
+    uint16_t tftp_port;     /* 69 */
+    uint16_t http_port;     /* 8069 */
+    struct http_limits http;
+    uint16_t https_port;       /* 8443 once `tls:` is there; 0: no TLS */
+    char *tls_certificate;     /* PEM, with the chain; NULL: one that rambox makes in STATE/tls */
+    char *tls_key;             /* PEM; NULL with tls_certificate */
     uint32_t tftp_per_source;  /* H7: transfers at once from one address; 11 */
     uint32_t tftp_cps;         /* H7: new transfers per second before a pause; 0: no limit (the default) */
     uint32_t tftp_pause_s;     /* H7: the pause then, seconds; 2 */

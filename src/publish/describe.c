@@ -136,6 +136,14 @@ static void describe_server(const struct site *site, struct things *things)
     add(thing, "tftp max_blksize", "%u", server->tftp_max_blksize);
     add(thing, "tftp max_windowsize", "%u", server->tftp_max_window);
     add(thing, "http port", "%u", server->http_port);
+    add(thing, "http connections", "%u", server->http.connections);
+    add(thing, "http per_source", "%u", server->http.per_source);
+    add(thing, "http downloads", "%u", server->http.downloads);
+    add(thing, "http downloads_per_source", "%u", server->http.downloads_per_source);
+    if (server->https_port)
+        add(thing, "http tls port", "%u", server->https_port);
+    add_text(thing, "http tls certificate", server->tls_certificate);
+    add_text(thing, "http tls key", server->tls_key);
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
     add_text(thing, "loaders", server->loader_dir);
     add_options(thing, &site->options);

@@ -257,7 +257,7 @@ static int stage_of_file(const char *file)
         return -1;
     if (artifact_path_parse(file, &generation, &kind, &name) == 0)
         return kind == ARTIFACT_KERNEL ? STAGE_KERNEL : STAGE_IMAGE;
-    if (starts(file, "pxelinux.cfg/"))
+    if (bootfile_is_config(file))
         return STAGE_CONFIG;
     return bootfile_is_program(file) ? STAGE_LOADER : -1;
 }
@@ -280,9 +280,9 @@ static int stage_of(const struct entry *e, const struct event *event)
                : strcmp(event->detail, "OFFER") == 0 ? STAGE_OFFER
                : strcmp(event->detail, "ACK") == 0   ? STAGE_ACK
                                                      : -1;
-    case EVENT_TFTP_START:
+    case EVENT_FILE_START:
         return stage_of_file(event->file);
-    case EVENT_TFTP_END: {
+    case EVENT_FILE_END: {
         int stage = stage_of_file(event->file);
         bool last = stage == STAGE_IMAGE || (stage == STAGE_KERNEL && !e->has_image);
         return last ? STAGE_LOADED : -1;

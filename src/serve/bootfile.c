@@ -50,7 +50,7 @@ static bool is_known(const char *name)
 
 bool bootfile_is_program(const char *name)
 {
-    static const char *const endings[] = {".efi", ".0", ".pxe", ".kpxe", ".kkpxe"};
+    static const char *const endings[] = {".efi", ".0", ".pxe", ".kpxe", ".kkpxe", ".ipxe"};
     for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
         if (str_ends(name, endings[i]))
             return true;
@@ -72,4 +72,28 @@ bool bootfile_is_named(const struct site *site, const char *name)
         if (str_eq(class->boot_file, name))
             return true;
     return false;
+}
+
+bool bootfile_is_grub_config(const char *name, const char **ret_name)
+{
+    static const char *const folders[] = {"boot/grub/", "grub/"};
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        if (str_starts(name, folders[i])) {
+            name += strlen(folders[i]);
+            break;
+        }
+    if (!str_starts(name, "grub.cfg"))
+        return false;
+    name += strlen("grub.cfg");
+    if (name[0] != '\0' && name[0] != '-')
+        return false;
+    *ret_name = name[0] ? name + 1 : "default";
+    return true;
+}
+
+bool bootfile_is_config(const char *name)
+{
+    const char *who;
+    return str_starts(name, "pxelinux.cfg/") || str_eq(name, "ipxe") || str_starts(name, "v1/boot/") ||
+           bootfile_is_grub_config(name, &who);
 }

@@ -18,5 +18,12 @@ bool bootfile_is_named(const struct site *site, const char *name);
  * (STAGE_LOADER). */
 bool bootfile_is_program(const char *name);
 
+/* Whether it is a generated boot configuration, by its name (STAGE_CONFIG). */
+bool bootfile_is_config(const char *name);
+
+/* Whether it is GRUB's configuration: `grub.cfg` or `grub.cfg-NAME`, in the folder where its network images
+ * look (`grub/`, `boot/grub/`) or in none. *ret_name: NAME, or `default` without one. */
+bool bootfile_is_grub_config(const char *name, const char **ret_name);
+
 /* The distribution's places of the loaders, ends with NULL. */
 extern const char *const bootfile_folders[];

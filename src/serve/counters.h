@@ -36,6 +36,16 @@ enum counter {
     /* HTTP */
     COUNT_HTTP_REQUESTS,
     COUNT_HTTP_BAD,
+    COUNT_HTTP_STARTED, /* files, or parts of them */
+    COUNT_HTTP_FINISHED,
+    COUNT_HTTP_ABORTED, /* by the client */
+    COUNT_HTTP_TIMEOUT, /* the client was too slow */
+    COUNT_HTTP_NOT_FOUND,
+    COUNT_HTTP_REFUSED,
+    COUNT_HTTP_LIMITED,         /* files not sent because of a limit (W3) */
+    COUNT_HTTP_LIMITED_CLIENTS, /* connections not served because of one */
+    COUNT_HTTP_SLOW,            /* connections cut because no request came, or none that ended */
+    COUNT_HTTP_BYTES,
     COUNT_REPORTS,
     COUNT_BOOTS, /* begun */
     COUNTER_COUNT

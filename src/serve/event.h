@@ -16,23 +16,27 @@ struct moment {
 };
 
 enum event_kind {
-    EVENT_DHCP_IN,       /* detail: message type, `DISCOVER` ... */
-    EVENT_DHCP_OUT,      /* detail: message type, `NAK: reason`; ip: the address given; interface; lease_s */
-    EVENT_DHCP_IGNORED,  /* detail: the reason, and what to do about it */
-    EVENT_DHCP_ALERT,    /* detail: what a person should see to: an address in use, a foreign server */
-    EVENT_TFTP_START,    /* file, bytes_total */
-    EVENT_TFTP_PROGRESS, /* file, bytes, bytes_total; at most ten a second and transfer */
-    EVENT_TFTP_END,      /* file, bytes, took_us, retransmissions */
-    EVENT_TFTP_REFUSED,  /* file, detail: the reason */
-    EVENT_TFTP_ABORTED,  /* file, bytes, bytes_total, detail: the client's words, or that it fell silent */
+    EVENT_DHCP_IN,      /* detail: message type, `DISCOVER` ... */
+    EVENT_DHCP_OUT,     /* detail: message type, `NAK: reason`; ip: the address given; interface; lease_s */
+    EVENT_DHCP_IGNORED, /* detail: the reason, and what to do about it */
+    EVENT_DHCP_ALERT,   /* detail: what a person should see to: an address in use, a foreign server */
+    /* A file that a node fetches, by `protocol` */
+    EVENT_FILE_START,    /* file, bytes_total */
+    EVENT_FILE_PROGRESS, /* file, bytes, bytes_total; at most ten a second and transfer */
+    EVENT_FILE_END,      /* file, bytes, took_us, retransmissions */
+    EVENT_FILE_REFUSED,  /* file, detail: the reason */
+    EVENT_FILE_ABORTED,  /* file, bytes, bytes_total, detail: the client's words, or that it fell silent */
     EVENT_BOOT,  /* a boot began, or its ip or generation became known: see boot_table_get. detail: `gN` */
     EVENT_STAGE, /* detail: the stage's name [: detail]; node_us: CLOCK_BOOTTIME on the node */
     EVENT_FACTS, /* json: the node's facts (H30) */
 };
-const char *event_kind_name(enum event_kind kind); /* `dhcp-in`, `tftp-end`, ... */
+
+enum file_protocol { PROTOCOL_TFTP, PROTOCOL_HTTP };
+const char *file_protocol_name(enum file_protocol protocol); /* `tftp`, `http` */
 
 struct event {
     enum event_kind kind;
+    enum file_protocol protocol; /* of EVENT_FILE_* */
     struct moment at;
     struct mac mac;   /* of the node; all zero when not known */
     const char *node; /* its name, or NULL */
@@ -46,6 +50,9 @@ struct event {
     uint64_t bytes, bytes_total, took_us, node_us;
     uint32_t retransmissions;
 };
+
+/* The name under which it is told: `dhcp-in`, `tftp-end`, `http-end`, ... Static text. */
+const char *event_name(const struct event *event);
 
 struct event_sink {
     void (*emit)(struct event_sink *sink, const struct event *event);

@@ -4,9 +4,13 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "serve/bootfile.h"
+#include "serve/grub.h"
+#include "serve/ipxe.h"
+#include "serve/pixiecore.h"
 #include "serve/pxelinux.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +19,10 @@
 
 #define CONFIG_FOLDER "pxelinux.cfg/"
 #define BUCKETS       256
+
+/* Small files that were asked for last stay mapped, so that many nodes that want them one after the other do
+ * not have them mapped anew each time. Larger ones do not: what is deleted must leave the disk. */
+enum { KEPT = 32, KEPT_SIZE = 1 << 20 };
 
 /* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
  * the mapping. */
@@ -33,6 +41,8 @@ struct files {
     int *loader_fds;
     pthread_mutex_t lock; /* of the buckets */
     struct file *buckets[BUCKETS];
+    struct file *kept[KEPT]; /* a reference each */
+    size_t next_kept;
 };
 
 struct files *files_new(const struct files_config *config)
@@ -56,6 +66,9 @@ void files_free(struct files *f)
 {
     if (!f)
         return;
+    for (size_t i = 0; i < KEPT; i++)
+        if (f->kept[i])
+            served_file_unref(&f->kept[i]->public);
     pthread_mutex_destroy(&f->lock);
     free(f->loader_fds);
     free(f);
@@ -85,6 +98,8 @@ static void destroy(struct file *file)
         munmap((void *)(uintptr_t)file->public.data, file->public.size);
     else if (!file->owner)
         free((void *)(uintptr_t)file->public.data);
+    if (file->public.fd >= 0)
+        close(file->public.fd);
     free(file);
 }
 
@@ -115,7 +130,7 @@ struct served_file *served_file_of_bytes(enum file_kind kind, void *data, size_t
     struct file *file = calloc(1, sizeof(*file));
     if (!file)
         return NULL;
-    file->public = (struct served_file){.kind = kind, .data = data, .size = size};
+    file->public = (struct served_file){.kind = kind, .data = data, .size = size, .fd = -1};
     atomic_init(&file->references, 1);
     return &file->public;
 }
@@ -126,20 +141,37 @@ static bool is_same(const struct file *file, const struct stat *st)
            file->changed.tv_sec == st->st_mtim.tv_sec && file->changed.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-static int map(struct files *f, enum file_kind kind, int fd, const struct stat *st, struct file **ret_file)
+/* What tells the file's bytes from others that had its name before: the digest that is its name, or its place
+ * and time on the disk. */
+static void tag(struct served_file *file, const char *name, const struct stat *st)
+{
+    if (file->kind != FILE_LOADER)
+        snprintf(file->tag, sizeof(file->tag), "%s", name);
+    else
+        snprintf(file->tag, sizeof(file->tag), "%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%09" PRIx64,
+                 (uint64_t)st->st_ino, (uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
+                 (uint64_t)st->st_mtim.tv_nsec);
+}
+
+/* Takes the descriptor over, also when it fails. */
+static int map(struct files *f, enum file_kind kind, const char *name, int fd, const struct stat *st,
+               struct file **ret_file)
 {
     struct file *file = calloc(1, sizeof(*file));
     void *data = NULL;
-    if (!file)
-        return -ENOMEM;
-    if (st->st_size) {
+    int r = file ? 0 : -ENOMEM;
+    if (r == 0 && st->st_size) {
         data = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED) {
-            free(file);
-            return -errno;
-        }
+        r = data == MAP_FAILED ? -errno : 0;
     }
-    file->public = (struct served_file){.kind = kind, .data = data, .size = (uint64_t)st->st_size};
+    if (r < 0) {
+        close(fd);
+        free(file);
+        return r;
+    }
+    file->public = (struct served_file){
+        .kind = kind, .data = data, .size = (uint64_t)st->st_size, .fd = fd, .modified = st->st_mtim.tv_sec};
+    tag(&file->public, name, st);
     atomic_init(&file->references, 1);
     file->owner = f;
     file->dev = st->st_dev;
@@ -147,6 +179,17 @@ static int map(struct files *f, enum file_kind kind, int fd, const struct stat *
     file->changed = st->st_mtim;
     *ret_file = file;
     return 0;
+}
+
+/* Called with the lock held. Returns what is not kept any more, to be dropped unlocked; NULL: nothing. */
+static struct file *keep(struct files *f, struct file *file)
+{
+    if (file->public.size > KEPT_SIZE)
+        return NULL;
+    struct file **place = &f->kept[f->next_kept++ % KEPT], *before = *place;
+    *place = file;
+    served_file_ref(&file->public);
+    return before;
 }
 
 /* Opens a name beneath a folder and shares the mapping of one who has it open. */
@@ -160,6 +203,7 @@ static int open_shared(struct files *f, enum file_kind kind, int dirfd, const ch
     if (fstat(fd, &st) < 0)
         return -errno;
     int r = 0;
+    struct file *dropped = NULL;
     pthread_mutex_lock(&f->lock);
     struct file **place = bucket(f, st.st_dev, st.st_ino), *file = *place;
     while (file && !is_same(file, &st))
@@ -167,13 +211,16 @@ static int open_shared(struct files *f, enum file_kind kind, int dirfd, const ch
     if (file) {
         served_file_ref(&file->public);
     } else {
-        r = map(f, kind, fd, &st, &file);
+        r = map(f, kind, name, TAKE_FD(fd), &st, &file);
         if (file) {
             file->next = *place;
             *place = file;
+            dropped = keep(f, file);
         }
     }
     pthread_mutex_unlock(&f->lock);
+    if (dropped)
+        served_file_unref(&dropped->public);
     if (r == 0)
         *ret_file = &file->public;
     return r;
@@ -265,8 +312,15 @@ static void identify(struct files *f, const struct generation *g, const struct f
     }
 }
 
+static int (*const renderers[])(const struct boot_description *d, char **ret_text, size_t *ret_size) = {
+    [BOOT_PXELINUX] = pxelinux_render,
+    [BOOT_GRUB] = grub_render,
+    [BOOT_IPXE] = ipxe_render,
+    [BOOT_PIXIECORE] = pixiecore_render,
+};
+
 static int render_config(const struct generation *g, const struct boot_client *client,
-                         struct served_file **ret_file, const char **ret_reason)
+                         enum boot_format format, struct served_file **ret_file, const char **ret_reason)
 {
     struct boot_description description;
     char *text = NULL;
@@ -277,8 +331,9 @@ static int render_config(const struct generation *g, const struct boot_client *c
                                 : "its kernel command line holds control characters";
     if (r < 0)
         return r;
-    *ret_reason = "no memory left";
-    r = pxelinux_render(&description, &text, &size);
+    r = renderers[format](&description, &text, &size);
+    *ret_reason =
+        r == -EINVAL ? "its loader would change its kernel command line, so it gets none" : "no memory left";
     if (r < 0)
         return r;
     *ret_file = served_file_of_bytes(FILE_CONFIG, text, size);
@@ -288,8 +343,9 @@ static int render_config(const struct generation *g, const struct boot_client *c
 }
 
 static int open_config(struct files *f, const struct moment *now, const struct generation *g,
-                       const struct file_request *request, const struct boot_client *asker, const char *name,
-                       struct served_file **ret_file, const char **ret_reason)
+                       const struct file_request *request, const struct boot_client *asker,
+                       enum boot_format format, const char *who, struct served_file **ret_file,
+                       const char **ret_reason)
 {
     struct boot boot;
     *ret_reason = "nothing is published yet";
@@ -297,7 +353,7 @@ static int open_config(struct files *f, const struct moment *now, const struct g
         return -ENOENT;
     struct boot_client client = {.server = request->local, .http_port = g->site->server.http_port};
     *ret_reason = "no node of that name";
-    int r = pxelinux_resolve(g, name, asker, &client);
+    int r = pxelinux_resolve(g, who, asker, &client);
     if (r < 0)
         return r;
     bool booting = boot_table_by_mac(f->config.boots, &client.mac, &boot, NULL);
@@ -305,11 +361,56 @@ static int open_config(struct files *f, const struct moment *now, const struct g
         client.boot = boot.id;
         client.profile = boot.profile;
     }
-    r = render_config(g, &client, ret_file, ret_reason);
+    r = render_config(g, &client, format, ret_file, ret_reason);
     /* Where another server gives the addresses (P7), this is where we learn the one of this boot. */
     if (r == 0 && booting && (mac_equal(&asker->mac, &client.mac) || boot.ip == 0))
         boot_table_assign(f->config.boots, now, client.boot, boot.ip ? 0 : request->from, g->number);
     return r;
+}
+
+/* The script that every iPXE gets. By TFTP it must say where HTTP is. */
+static int open_ipxe_entry(const struct generation *g, const struct file_request *request,
+                           struct served_file **ret_file, const char **ret_reason)
+{
+    char base[64] = "", ip[IPV4_TEXT_MAX], *text;
+    size_t size;
+    *ret_reason = "nothing is published yet";
+    if (!g)
+        return -ENOENT;
+    if (!request->http)
+        snprintf(base, sizeof(base), "http://%s:%u", ipv4_format(request->local, ip),
+                 g->site->server.http_port);
+    *ret_reason = "no memory left";
+    int r = ipxe_render_entry(base, &text, &size);
+    if (r < 0)
+        return r;
+    *ret_file = served_file_of_bytes(FILE_CONFIG, text, size);
+    if (!*ret_file)
+        free(text);
+    return *ret_file ? 0 : -ENOMEM;
+}
+
+/* Who asks, into the answer. Returns the current generation. */
+static struct generation *begin(struct files *f, const struct file_request *request,
+                                struct boot_client *ret_asker, struct file_answer *ret_answer)
+{
+    struct generation *g = f->config.generations.get(f->config.generations.user, 0);
+    *ret_answer = (struct file_answer){0};
+    identify(f, g, request, ret_asker, &ret_answer->boot);
+    ret_answer->mac = ret_asker->mac;
+    if (ret_asker->node)
+        snprintf(ret_answer->node, sizeof(ret_answer->node), "%s", ret_asker->node->name);
+    return g;
+}
+
+int files_open_boot(struct files *f, const struct moment *now, const struct file_request *request,
+                    enum boot_format format, const char *who, struct file_answer *ret_answer,
+                    const char **ret_reason)
+{
+    struct boot_client asker;
+    CLEANUP(generation_unref) struct generation *g = begin(f, request, &asker, ret_answer);
+    snprintf(ret_answer->name, sizeof(ret_answer->name), "%s", request->name);
+    return open_config(f, now, g, request, &asker, format, who, &ret_answer->file, ret_reason);
 }
 
 int files_open(struct files *f, const struct moment *now, const struct file_request *request,
@@ -317,12 +418,8 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
 {
     struct file_answer *a = ret_answer;
     struct boot_client asker;
-    CLEANUP(generation_unref) struct generation *g = f->config.generations.get(f->config.generations.user, 0);
-    *a = (struct file_answer){0};
-    identify(f, g, request, &asker, &a->boot);
-    a->mac = asker.mac;
-    if (asker.node)
-        snprintf(a->node, sizeof(a->node), "%s", asker.node->name);
+    const char *who;
+    CLEANUP(generation_unref) struct generation *g = begin(f, request, &asker, a);
     int r = file_name_normalise(request->name, a->name, sizeof(a->name));
     if (r < 0) {
         /* Shown to people, so without what could hurt a terminal. */
@@ -334,7 +431,12 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
         return r;
     }
     if (str_starts(a->name, CONFIG_FOLDER))
-        return open_config(f, now, g, request, &asker, a->name + strlen(CONFIG_FOLDER), &a->file, ret_reason);
+        return open_config(f, now, g, request, &asker, BOOT_PXELINUX, a->name + strlen(CONFIG_FOLDER),
+                           &a->file, ret_reason);
+    if (bootfile_is_grub_config(a->name, &who))
+        return open_config(f, now, g, request, &asker, BOOT_GRUB, who, &a->file, ret_reason);
+    if (str_eq(a->name, IPXE_ENTRY))
+        return open_ipxe_entry(g, request, &a->file, ret_reason);
     if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))
         return open_loader(f, a->name, &a->file, ret_reason);
     return open_artifact(f, a->name, &a->file, ret_reason);

@@ -2,6 +2,12 @@
  * allow-list), generated configuration, artifacts of a generation. Nothing else exists, so nothing else can
  * be reached; what is on disk is opened beneath its folder (openat2).
  *
+ * Boot configurations are written for whoever asks, in the language of its loader:
+ *
+ *     pxelinux.cfg/NAME                PXELINUX       (serve/pxelinux.h says which names)
+ *     grub.cfg, grub.cfg-NAME          GRUB           (also in grub/ and boot/grub/; the same names)
+ *     boot.ipxe                        iPXE: a script that asks for its machine's own by HTTP
+ *
  * A file is mapped once and shared by all who read it; who holds a reference reads the bytes it began with,
  * whatever happens to the name (F10). Safe from any thread.
  */
@@ -20,6 +26,9 @@ struct served_file {
     enum file_kind kind;
     const uint8_t *data; /* all of it; valid as long as a reference is held */
     uint64_t size;
+    int fd;                    /* the same, for sendfile; -1: generated */
+    int64_t modified;          /* Unix time, seconds; 0: generated */
+    char tag[DIGEST_TEXT_MAX]; /* another one means other bytes: an artifact's SHA-256; empty: generated */
 };
 struct served_file *served_file_ref(struct served_file *file);
 void served_file_unref(struct served_file *file); /* NULL is allowed */
@@ -53,6 +62,7 @@ struct file_request {
     const char *name; /* as it came over the wire */
     ipv4_t from;      /* address of who asks */
     ipv4_t local;     /* our address that it asked */
+    bool http;        /* by HTTP: what a script names is then looked for where the script came from */
 };
 
 /* What the request turned out to be; strings are copies. */
@@ -70,6 +80,20 @@ struct file_answer {
  * asked for tells the boot its generation. */
 int files_open(struct files *files, const struct moment *now, const struct file_request *request,
                struct file_answer *ret_answer, const char **ret_reason);
+
+/* The boot configurations that only HTTP has. */
+enum boot_format {
+    BOOT_PXELINUX, /* serve/pxelinux.h */
+    BOOT_GRUB,     /* serve/grub.h */
+    BOOT_IPXE,     /* serve/ipxe.h */
+    BOOT_PIXIECORE /* serve/pixiecore.h */
+};
+/* Writes one for the machine that goes by `who`, a name like PXELINUX's (`01-` and the MAC, a UUID,
+ * `default`); request->name is only told. As files_open otherwise; -EINVAL: its command line cannot be said
+ * in this format. */
+int files_open_boot(struct files *files, const struct moment *now, const struct file_request *request,
+                    enum boot_format format, const char *who, struct file_answer *ret_answer,
+                    const char **ret_reason);
 
 /* T10, P3: `/`, `//`, `./` and `\` made one, a leading one and a trailing \xff (option 67 read into END)
  * dropped. 0; -EACCES for `..`, anything but printable ASCII, an empty name or one that does not fit. */

@@ -2,6 +2,8 @@
 #include "serve/http.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "serve/http_file.h"
+#include "serve/pxelinux.h"
 #include "serve/report.h"
 
 #include <errno.h>
@@ -32,6 +34,19 @@ static void answer_error(struct http_answer *a, unsigned status, const char *why
     json_t *root = json_pack("{s:s}", "error", why);
     answer(a, status, JSON, root ? json_dumps(root, JSON_COMPACT) : NULL);
     json_decref(root);
+}
+
+void http_refuse(const struct http_server *s, unsigned status, const char *why,
+                 struct http_answer *ret_answer)
+{
+    struct http_answer a = {0};
+    if (status == 503) {
+        a.status = 503; /* W3: without a body */
+        a.retry_after_s = HTTP_RETRY_S;
+    } else {
+        answer_error(&a, status, why);
+    }
+    *ret_answer = a;
 }
 
 static void post_report(const struct http_server *s, const struct moment *now,
@@ -124,15 +139,62 @@ static void get_metrics(const struct http_server *s, const struct moment *now,
     write_counters(out, s->counters);
     fprintf(out, "# TYPE rambox_boots gauge\n");
     write_metric(out, "rambox_boots", boot_table_count(s->boots));
-    if (s->metrics)
-        s->metrics(s->user, write_metric, out);
-    if (fclose(out) != 0) {
+    bool whole = !s->metrics || s->metrics(s->user, write_metric, out);
+    if (fclose(out) != 0 || !whole) {
         free(text);
         text = NULL;
     }
     answer(a, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
 
+/* By MAC, else by UUID; without either the address of who asks counts. */
+static void get_ipxe(const struct http_server *s, const struct moment *now,
+                     const struct http_request *request, struct http_answer *a)
+{
+    char mac_text[32], uuid[UUID_TEXT_MAX], who[PXELINUX_NAME_MAX] = "default";
+    struct mac mac;
+    const uint8_t *b = mac.b;
+    if (http_query_value(request->target.query, "mac", mac_text, sizeof(mac_text)) == 0 &&
+        mac_parse(mac_text, &mac) == 0)
+        snprintf(who, sizeof(who), "01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+    else if (http_query_value(request->target.query, "uuid", uuid, sizeof(uuid)) == 0)
+        memcpy(who, uuid, sizeof(uuid));
+    http_answer_file(s, now, request, "ipxe", BOOT_IPXE, who, a);
+}
+
+static void get_boot(const struct http_server *s, const struct moment *now,
+                     const struct http_request *request, struct http_answer *a)
+{
+    char who[PXELINUX_NAME_MAX], name[64];
+    struct mac mac;
+    const uint8_t *b = mac.b;
+    const char *text = request->target.path + strlen("/v1/boot/");
+    if (mac_parse(text, &mac) < 0) {
+        answer_error(a, 400, "/v1/boot/ is followed by a MAC address such as 52:54:00:12:34:56");
+        return;
+    }
+    snprintf(who, sizeof(who), "01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+    snprintf(name, sizeof(name), "v1/boot/%.32s", text);
+    http_answer_file(s, now, request, name, BOOT_PIXIECORE, who, a);
+}
+
+static void get_file(const struct http_server *s, const struct moment *now,
+                     const struct http_request *request, struct http_answer *a)
+{
+    if (str_eq(request->target.path, "/"))
+        answer_error(a, 404, "no such path");
+    else
+        http_answer_file(s, now, request, request->target.path, BOOT_PXELINUX, NULL, a);
+}
+
+static void tell_options(const struct http_server *s, const struct moment *now,
+                         const struct http_request *request, struct http_answer *a)
+{
+    a->status = 204;
+    a->allow = "GET, HEAD, POST, OPTIONS";
+}
+
+/* A path that ends in `/` stands for all that begin with it. */
 static const struct route {
     const char *method, *path;
     size_t body_max;
@@ -143,13 +205,22 @@ static const struct route {
     {"GET", "/healthz", 0, get_health},
     {"GET", "/readyz", 0, get_ready},
     {"GET", "/metrics", 0, get_metrics},
+    {"GET", "/ipxe", 0, get_ipxe},
+    {"GET", "/v1/boot/", 0, get_boot},
+    {"OPTIONS", "*", 0, tell_options},
+    {"GET", "/", 0, get_file},
 };
+
+static bool route_fits(const struct route *route, const char *path)
+{
+    return str_eq(route->path, path) || (str_ends(route->path, "/") && str_starts(path, route->path));
+}
 
 /* The route of a path; *ret_method says whether the method is the right one too. NULL: no such path. */
 static const struct route *find(const char *method, const char *path, bool *ret_method)
 {
     for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-        if (!str_eq(routes[i].path, path))
+        if (!route_fits(&routes[i], path))
             continue;
         *ret_method =
             str_eq(routes[i].method, method) || (str_eq(method, "HEAD") && str_eq(routes[i].method, "GET"));
@@ -170,7 +241,7 @@ void http_handle(const struct http_server *s, const struct moment *now, const st
 {
     struct http_answer a = {0};
     bool method_fits = false;
-    const struct route *route = find(request->method, request->path, &method_fits);
+    const struct route *route = find(request->method, request->target.path, &method_fits);
     count(s->counters, COUNT_HTTP_REQUESTS, 1);
     if (!route) {
         answer_error(&a, 404, "no such path");

@@ -183,7 +183,7 @@ static void end(struct tftp_table *t, struct transfer *x)
 static void finish(struct tftp_table *t, const struct moment *now, struct transfer *x)
 {
     count(t->host.counters, COUNT_TFTP_FINISHED, 1);
-    emit(t, now, x, EVENT_TFTP_END, NULL);
+    emit(t, now, x, EVENT_FILE_END, NULL);
     end(t, x);
 }
 
@@ -191,7 +191,7 @@ static void abort_transfer(struct tftp_table *t, const struct moment *now, struc
                            enum counter counter, const char *why)
 {
     count(t->host.counters, counter, 1);
-    emit(t, now, x, EVENT_TFTP_ABORTED, why);
+    emit(t, now, x, EVENT_FILE_ABORTED, why);
     end(t, x);
 }
 
@@ -395,7 +395,7 @@ static void take_ack(struct tftp_table *t, struct transfer *x, const struct mome
         send_window(t, x, now->mono_us);
     if (now->mono_us - x->told_us >= PROGRESS_EVERY) {
         x->told_us = now->mono_us;
-        emit(t, now, x, EVENT_TFTP_PROGRESS, NULL);
+        emit(t, now, x, EVENT_FILE_PROGRESS, NULL);
     }
 }
 
@@ -408,7 +408,7 @@ static void refuse(struct tftp_table *t, const struct moment *now, const struct 
     count(t->host.counters, counter, 1);
     send_error(t, flow, code, why);
     t->host.sink->emit(t->host.sink, &(struct event){
-                                         .kind = EVENT_TFTP_REFUSED,
+                                         .kind = EVENT_FILE_REFUSED,
                                          .at = *now,
                                          .mac = what->mac,
                                          .node = what->node[0] ? what->node : NULL,
@@ -577,7 +577,7 @@ static void begin(struct tftp_table *t, const struct moment *now, const struct t
     if (x->netascii)
         t->netascii_bytes += x->size;
     count(t->host.counters, COUNT_TFTP_STARTED, 1);
-    emit(t, now, x, EVENT_TFTP_START, NULL);
+    emit(t, now, x, EVENT_FILE_START, NULL);
     send_window(t, x, now->mono_us);
 }
 

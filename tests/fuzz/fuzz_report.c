@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
     }
     const struct http_server server = {.boots = boots, .sink = &sink, .counters = &counters};
-    const struct http_request request = {.method = "POST", .path = "/v1/report", .body = data, .size = size};
+    const struct http_request request = {
+        .method = "POST", .target = {"/v1/report", ""}, .body = data, .size = size};
     struct http_answer answer;
     http_handle(&server, &now, &request, &answer);
     if (answer.status != 204 && (answer.status < 400 || !answer.body))

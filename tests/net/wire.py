@@ -17,6 +17,12 @@
   tftp-many SERVER NAME N   N requests from one address without an ACK; prints how many were answered
   tftp-write SERVER NAME    a write request; prints the error code and text
   tftp-window SERVER NAME OUT BLKSIZE WINDOW   fetches with windowsize; prints the options granted
+  http-hostile PATH         requests to port 8069 that no client makes; prints a line for each, its name and what came back
+  http-kept PATH            HEAD, GET, HEAD on one connection; prints the sizes they tell and what is odd about the heads
+  http-many PATH N          N connections that all ask for PATH and read nothing before all have their first line; prints
+                            how often which status came, and whether every 503 was empty with a number in Retry-After
+  http-slow PATH            one connection that sends a letter a second, one that reads 100 bytes a second of PATH; prints
+                            how long each of them lasted, in seconds
   solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
   listen SECONDS            prints router advertisements that are heard on eth0, or on the interface that INTERFACE names,
                             whichever way they go
@@ -31,6 +37,158 @@ import time
 
 INTERFACE = os.environ.get("INTERFACE", "eth0")
 SERVER = os.environ.get("SERVER", "192.168.7.1")
+
+
+# HTTP
+
+def http_open():
+    return socket.create_connection((SERVER, 8069), timeout=30)
+
+
+def http_head(s):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = s.recv(65536)
+        if not piece:
+            return None, {}, data
+        data += piece
+    head, rest = data.split(b"\r\n\r\n", 1)
+    lines = head.decode("latin-1").split("\r\n")
+    fields = {}
+    for line in lines[1:]:
+        name, value = line.split(":", 1)
+        fields[name.lower()] = value.strip()
+    return int(lines[0].split()[1]), fields, rest
+
+
+def http_raw(request):
+    """The statuses of all that comes back, or how the connection ended without any."""
+    try:
+        s = http_open()
+        s.sendall(request)
+        s.shutdown(socket.SHUT_WR)
+        data = b""
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            data += piece
+    except OSError as error:
+        return type(error).__name__
+    statuses = [line.split()[1].decode() for line in data.split(b"\r\n") if line.startswith(b"HTTP/1.")]
+    return " ".join(statuses) or "closed"
+
+
+def http_hostile(path):
+    ends = b"\r\nHost: x\r\nConnection: close\r\n\r\n"
+    get = b"GET " + path.encode() + b" HTTP/1.1"
+    post = b"POST /v1/report HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    for name, request in (
+            ("plain", get + ends),
+            ("dots", b"GET /../../../../etc/passwd HTTP/1.1" + ends),
+            ("encoded-dots", b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1" + ends),
+            ("encoded-slash", b"GET /..%2f..%2fetc/passwd HTTP/1.1" + ends),
+            ("backslash", b"GET /..\\..\\etc\\passwd HTTP/1.1" + ends),
+            ("encoded-nul", b"GET " + path.encode() + b"%00 HTTP/1.1" + ends),
+            ("overlong-utf8", b"GET /%c0%ae%c0%ae/etc/passwd HTTP/1.1" + ends),
+            ("cut-escape", b"GET /%2 HTTP/1.1" + ends),
+            ("nul-byte", b"GET /a\0b HTTP/1.1" + ends),
+            ("long-target", b"GET /" + b"a" * 4097 + b" HTTP/1.1" + ends),
+            ("long-query", get.replace(b" HTTP", b"?" + b"q" * 3000 + b" HTTP") + ends),
+            ("long-header", get + b"\r\nX: " + b"a" * 65536 + ends),
+            ("many-headers", get + b"\r\nX: a" * 5000 + ends),
+            ("absolute-form", get.replace(b" /", b" http://192.168.7.1:8069/") + ends),
+            ("options", b"OPTIONS * HTTP/1.1" + ends),
+            ("post-to-file", get.replace(b"GET", b"POST") + b"\r\nContent-Length: 3" + ends + b"abc"),
+            ("put", get.replace(b"GET", b"PUT") + b"\r\nContent-Length: 3" + ends + b"abc"),
+            ("unknown-method", get.replace(b"GET", b"BREW") + ends),
+            ("lower-case-method", get.replace(b"GET", b"get") + ends),
+            ("long-method", b"A" * 5000 + b" / HTTP/1.1" + ends),
+            ("no-host", get + b"\r\n\r\n"),
+            ("two-hosts", get + b"\r\nHost: y" + ends),
+            ("length-and-chunked", post + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            ("two-lengths", post + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+            ("negative-length", post + b"Content-Length: -1\r\n\r\n{}"),
+            ("wrong-length", post + b"Content-Length: 2x\r\n\r\n{}"),
+            ("huge-length", post + b"Content-Length: 99999999999999999999999\r\n\r\n{}"),
+            ("wrong-chunk", post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
+            ("huge-chunk", post + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}"),
+            ("long-body", post + b"Content-Length: 1000000\r\n\r\n" + b" " * 1000000),
+            ("bare-lf", get + b"\nHost: x\nConnection: close\n\n"),
+            ("thousand-ranges", get + b"\r\nRange: bytes=0-0" + b",1-1" * 999 + ends),
+            ("wrong-version", get.replace(b"1.1", b"9.9") + ends),
+            ("no-version", b"GET " + path.encode() + b"\r\n\r\n"),
+            ("tls-hello", bytes.fromhex("1603010200010001fc0303") + b"\0" * 500),
+            ("noise", bytes(range(256)) * 4 + b"\r\n\r\n")):
+        print(name, http_raw(request), flush=True)
+
+
+def http_kept(path):
+    s = http_open()
+    for method in ("HEAD", "GET", "HEAD"):
+        s.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        status, fields, rest = http_head(s)
+        size = int(fields.get("content-length", -1))
+        while method == "GET" and len(rest) < size:
+            rest += s.recv(1 << 20)
+        odd = [name for name, value in fields.items() if not value]
+        print(method, status, size, len(rest), "close" if fields.get("connection") == "close" else "kept", *odd)
+    s.settimeout(2)
+    try:
+        print("FIN" if s.recv(1) == b"" else "more")
+    except socket.timeout:
+        print("open")
+
+
+def http_many(path, n):
+    sockets = []
+    for _ in range(int(n)):
+        s = http_open()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sockets.append(s)
+    counts, good = {}, True
+    for s in sockets:
+        try:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        except ConnectionError:
+            pass
+    for s in sockets:
+        try:
+            status, fields, _ = http_head(s)
+        except ConnectionError:
+            status, fields = "reset", {}
+        counts[status] = counts.get(status, 0) + 1
+        if status == 503:
+            good = good and fields.get("content-length") == "0" and fields.get("retry-after", "").isdigit()
+    print(*(f"{status}:{count}" for status, count in sorted(counts.items(), key=str)), "good" if good else "bad")
+
+
+def http_slow(path):
+    start = time.monotonic()
+    writer, reader = http_open(), socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.connect((SERVER, 8069))
+    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+    lasted = {}
+    while len(lasted) < 2 and time.monotonic() - start < 60:
+        time.sleep(1)
+        if "writer" not in lasted:
+            try:
+                writer.sendall(b"a")
+            except ConnectionError:
+                lasted["writer"] = time.monotonic() - start
+        if "reader" not in lasted:
+            poll = select.poll()
+            poll.register(reader, 0)
+            if poll.poll(0):  # it was cut, whatever waits to be read
+                lasted["reader"] = time.monotonic() - start
+            else:
+                try:
+                    reader.recv(100, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    pass
+    print(*(int(lasted.get(who, 999)) for who in ("writer", "reader")))
 
 
 # DHCP
@@ -362,6 +520,7 @@ COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
     "boot-server": boot_server, "ask": ask, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
-    "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
+    "tftp-window": tftp_window, "http-hostile": http_hostile, "http-kept": http_kept, "http-many": http_many,
+    "http-slow": http_slow, "solicit": solicit, "listen": listen,
 }
 COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -41,9 +41,9 @@ static inline void events_emit(struct event_sink *sink, const struct event *even
     snprintf(e->detail[event->kind], sizeof(e->detail[0]), "%s", event->detail ? event->detail : "");
     if (e->used < sizeof(e->log))
         e->used +=
-            (size_t)snprintf(e->log + e->used, sizeof(e->log) - e->used, "%s %s%s%s\n",
-                             event_kind_name(event->kind), event->file ? event->file : "",
-                             event->file && event->detail ? " " : "", event->detail ? event->detail : "");
+            (size_t)snprintf(e->log + e->used, sizeof(e->log) - e->used, "%s %s%s%s\n", event_name(event),
+                             event->file ? event->file : "", event->file && event->detail ? " " : "",
+                             event->detail ? event->detail : "");
     if (e->boots)
         boot_table_observe(e->boots, event);
 }

@@ -127,10 +127,10 @@ static void test_a_boot_and_the_next(void **state)
     assert_int_equal(bed.events.n[EVENT_BOOT], 2);
     observe(id, EVENT_DHCP_OUT, NULL, "ACK");
     assert_int_equal(stage_of(id), STAGE_ACK);
-    observe(id, EVENT_TFTP_START, "pxelinux.0", NULL);
+    observe(id, EVENT_FILE_START, "pxelinux.0", NULL);
     assert_int_equal(stage_of(id), STAGE_LOADER);
     assert_int_equal(begin_boot(&n1_mac, "n1", N1_IP), id); /* the loader asks for its address */
-    observe(id, EVENT_TFTP_START, "pxelinux.cfg/default", NULL);
+    observe(id, EVENT_FILE_START, "pxelinux.cfg/default", NULL);
     assert_int_equal(stage_of(id), STAGE_CONFIG);
     uint64_t next = begin_boot(&n1_mac, "n1", N1_IP); /* the machine was reset */
     assert_int_not_equal(next, id);
@@ -153,13 +153,13 @@ static void test_stages(void **state)
     } steps[] = {
         {EVENT_DHCP_OUT, NULL, "OFFER", STAGE_OFFER},
         {EVENT_DHCP_OUT, NULL, "NAK", STAGE_OFFER},
-        {EVENT_TFTP_END, "pxelinux.0", NULL, STAGE_OFFER},
-        {EVENT_TFTP_START, "ldlinux.c32", NULL, STAGE_OFFER},
-        {EVENT_TFTP_START, "pxelinux.cfg/default", NULL, STAGE_CONFIG},
-        {EVENT_TFTP_START, "g12/kernel/smallest", NULL, STAGE_KERNEL},
-        {EVENT_TFTP_END, "g12/kernel/smallest", NULL, STAGE_LOADED},
-        {EVENT_TFTP_START, "g12/image/smallest", NULL, STAGE_IMAGE},
-        {EVENT_TFTP_END, "g12/image/smallest", NULL, STAGE_LOADED},
+        {EVENT_FILE_END, "pxelinux.0", NULL, STAGE_OFFER},
+        {EVENT_FILE_START, "ldlinux.c32", NULL, STAGE_OFFER},
+        {EVENT_FILE_START, "pxelinux.cfg/default", NULL, STAGE_CONFIG},
+        {EVENT_FILE_START, "g12/kernel/smallest", NULL, STAGE_KERNEL},
+        {EVENT_FILE_END, "g12/kernel/smallest", NULL, STAGE_LOADED},
+        {EVENT_FILE_START, "g12/image/smallest", NULL, STAGE_IMAGE},
+        {EVENT_FILE_END, "g12/image/smallest", NULL, STAGE_LOADED},
         {EVENT_DHCP_OUT, NULL, "ACK", STAGE_LOADED}, /* the kernel's own */
         {EVENT_STAGE, NULL, "mounts", STAGE_INIT},
         {EVENT_STAGE, NULL, "ready", STAGE_READY},

@@ -640,7 +640,7 @@ static void event_as_json(void **state)
 static void event_with_foreign_bytes(void **state)
 {
     (void)state;
-    struct event event = {.kind = EVENT_TFTP_REFUSED, .file = "pxelinux.0\xff", .detail = "no such file"};
+    struct event event = {.kind = EVENT_FILE_REFUSED, .file = "pxelinux.0\xff", .detail = "no such file"};
     cleanup_free char *text = event_to_json(&event);
     json_t *object = json_loads(text, 0, NULL);
     assert_non_null(object);

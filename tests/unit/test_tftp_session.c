@@ -163,9 +163,9 @@ static void test_lockstep(void **state) /* RFC 1350 */
     ack(2);
     assert_int_equal(bed.sent, 0);
     assert_int_equal(tftp_count(bed.table), 0);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
-    assert_int_equal(bed.events.last[EVENT_TFTP_END].bytes, 1000);
-    assert_int_equal(bed.events.last[EVENT_TFTP_END].retransmissions, 0);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
+    assert_int_equal(bed.events.last[EVENT_FILE_END].bytes, 1000);
+    assert_int_equal(bed.events.last[EVENT_FILE_END].retransmissions, 0);
     assert_int_equal(counter_value(&bed.counters, COUNT_TFTP_BYTES), 1000);
 }
 
@@ -206,7 +206,7 @@ test_oack(void **state) /* T3, T5, T9: only what was asked and accepted; timeout
     ack(0);
     assert_data(0, 1, 0, 1000);
     ack(1);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
 }
 
 static void test_blksize(void **state) /* T4: at most what was asked, what fits the MTU, and the setting */
@@ -233,11 +233,11 @@ static void test_edk2_asks_twice(void **state) /* T5: tsize, ERROR 8, then again
     input_from(&flow, "\0\5\0\10User aborted the transfer\0", 30);
     assert_int_equal(bed.sent, 0);
     assert_int_equal(tftp_count(bed.table), 0);
-    assert_int_equal(bed.events.n[EVENT_TFTP_ABORTED], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_ABORTED], 1);
     RRQ("blksize", "1468");
     ack(0);
     ack(1);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
 }
 
 static void test_window(void **state) /* T6, RFC 7440 */
@@ -262,8 +262,8 @@ static void test_window(void **state) /* T6, RFC 7440 */
     assert_int_equal(bed.sent, 1);
     assert_data(0, 11, 512 * 10, 5);
     ack(11);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
-    assert_int_equal(bed.events.last[EVENT_TFTP_END].retransmissions, 2);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
+    assert_int_equal(bed.events.last[EVENT_FILE_END].retransmissions, 2);
 }
 
 static void test_window_cap(void **state) /* T6: at most 64 */
@@ -292,7 +292,7 @@ static void fetch_over(unsigned rollover)
         }
         ack(bed.out[bed.sent - 1].b[2] * 256u + bed.out[bed.sent - 1].b[3]);
     }
-    assert_int_equal(bed.events.last[EVENT_TFTP_END].bytes, bed.size);
+    assert_int_equal(bed.events.last[EVENT_FILE_END].bytes, bed.size);
 }
 
 static void test_rollover_to_0(void **state) /* T7 */
@@ -313,12 +313,12 @@ static void test_exact_multiple(void **state) /* T8; and an empty file */
     ack(2);
     assert_data(0, 3, 1024, 0);
     ack(3);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
     make_file(0);
     RRQ(NULL);
     assert_data(0, 1, 0, 0);
     ack(1);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 2);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 2);
 }
 
 /* T8, T11: PXELINUX 6.04 has all bytes of a file of an exact multiple and closes with error 0 instead of the
@@ -332,12 +332,12 @@ static void test_pxelinux_closes_when_it_has_all(void **state)
     bed.now.mono_us += MS;
     input_from(&flow, "\0\5\0\0\0", 5);
     assert_int_equal(tftp_count(bed.table), 0);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
-    assert_int_equal(bed.events.last[EVENT_TFTP_END].bytes, 1024);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
+    assert_int_equal(bed.events.last[EVENT_FILE_END].bytes, 1024);
     RRQ("tsize", "0", "blksize", "512");
     ack(0);
     input_from(&flow, "\0\5\0\0\0", 5); /* too early: it has half of it */
-    assert_int_equal(bed.events.n[EVENT_TFTP_ABORTED], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_ABORTED], 1);
 }
 
 static void test_last_ack_lost(void **state) /* T11 */
@@ -347,8 +347,8 @@ static void test_last_ack_lost(void **state) /* T11 */
     for (int i = 0; i < 100 && tftp_count(bed.table); i++)
         tick_after(SECOND / 4);
     assert_int_equal(tftp_count(bed.table), 0);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
-    assert_int_equal(bed.events.n[EVENT_TFTP_ABORTED], 0);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_ABORTED], 0);
 }
 
 static void test_write_request(void **state) /* T13 */
@@ -403,7 +403,7 @@ static void test_late_copy_of_the_request(void **state) /* F7: duplicated, and 5
     bed.now.mono_us += 2 * SECOND; /* but a machine that began anew is served */
     RRQ("blksize", "512");
     OACK("blksize\000512");
-    assert_int_equal(bed.events.n[EVENT_TFTP_ABORTED], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_ABORTED], 1);
 }
 
 static void test_not_found(void **state)
@@ -414,7 +414,7 @@ static void test_not_found(void **state)
     bed.open_result = -EACCES;
     RRQ(NULL);
     assert_error(TFTP_E_ACCESS);
-    assert_int_equal(bed.events.n[EVENT_TFTP_REFUSED], 2);
+    assert_int_equal(bed.events.n[EVENT_FILE_REFUSED], 2);
     assert_int_equal(tftp_count(bed.table), 0);
 }
 
@@ -459,8 +459,8 @@ static void test_retransmission_follows_the_round_trip(void **state) /* RFC 6298
     }
     assert_int_equal(tftp_count(bed.table), 0); /* 20 s without progress */
     assert_true(sent > 8 && sent < 20);
-    assert_int_equal(bed.events.n[EVENT_TFTP_ABORTED], 1);
-    assert_string_equal(bed.events.detail[EVENT_TFTP_ABORTED], "the client fell silent");
+    assert_int_equal(bed.events.n[EVENT_FILE_ABORTED], 1);
+    assert_string_equal(bed.events.detail[EVENT_FILE_ABORTED], "the client fell silent");
 }
 
 static void
@@ -568,7 +568,7 @@ static void test_progress(void **state) /* at most ten a second */
     RRQ(NULL);
     for (unsigned i = 1; i <= 2000; i++)
         ack(i);
-    assert_in_range(bed.events.n[EVENT_TFTP_PROGRESS], 18, 20);
+    assert_in_range(bed.events.n[EVENT_FILE_PROGRESS], 18, 20);
 }
 
 static unsigned seed;
@@ -641,7 +641,7 @@ static void fetch_through_loss(const char *window, unsigned loss)
     RRQ("windowsize", window);
     for (unsigned rounds = 0; tftp_count(bed.table) && rounds < 100000; rounds++)
         one_round(&c, loss);
-    assert_int_equal(bed.events.n[EVENT_TFTP_END], 1);
+    assert_int_equal(bed.events.n[EVENT_FILE_END], 1);
     assert_true(c.done);
     assert_int_equal(c.got_n, bed.size);
     assert_memory_equal(c.got, bed.file, bed.size);
