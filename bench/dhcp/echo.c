@@ -8,7 +8,7 @@
  * request, to others by a frame to their hardware address.
  */
 #include "base/str.h"
-#include "link.h"
+#include "dhcp/link.h"
 #include "proto/dhcp.h"
 
 #include <arpa/inet.h>

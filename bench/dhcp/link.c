@@ -1,5 +1,5 @@
 /* See link.h. */
-#include "link.h"
+#include "dhcp/link.h"
 #include "base/bytes.h"
 #include "proto/dhcp.h"
 #include "proto/udp.h"

@@ -25,5 +25,5 @@ struct options {
 
 /* Sets what stands on the command line; the rest stays. 0, or -EINVAL after it said on stderr what is wrong.
  */
-int options_take(int argc, char **argv, struct options *options);
-void options_usage(FILE *out);
+int storm_options(int argc, char **argv, struct options *options);
+void storm_usage(FILE *out);

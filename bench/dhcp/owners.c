@@ -1,5 +1,5 @@
 /* See owners.h. Open addressing; an address that was given up keeps its slot, with a MAC of zeroes. */
-#include "owners.h"
+#include "dhcp/owners.h"
 #include "base/str.h"
 
 static const struct mac nobody;

@@ -1,6 +1,6 @@
 /* See request.h. */
-#include "request.h"
-#include "link.h"
+#include "dhcp/request.h"
+#include "dhcp/link.h"
 #include "proto/dhcp.h"
 
 #include <arpa/inet.h>

@@ -12,20 +12,19 @@
  */
 #include "base/str.h"
 #include "base/vec.h"
-#include "histogram.h"
-#include "link.h"
-#include "options.h"
-#include "owners.h"
+#include "common/histogram.h"
+#include "common/measure.h"
+#include "dhcp/link.h"
+#include "dhcp/options.h"
+#include "dhcp/owners.h"
+#include "dhcp/request.h"
 #include "proto/dhcp.h"
-#include "request.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -85,21 +84,6 @@ static volatile sig_atomic_t stopped;
 static void on_signal(int number)
 {
     stopped = number;
-}
-
-static int64_t clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 /* ---- timers ---- */
@@ -399,13 +383,6 @@ static void run(struct storm *s)
 
 /* ---- figures ---- */
 
-struct figure {
-    const char *name;
-    double value;
-    const char *unit;
-    int digits;
-};
-
 static double ms(uint32_t us)
 {
     return us / 1e3;
@@ -453,15 +430,7 @@ static void print(const struct storm *s)
         {"unsent", (double)s->link.unsent, "", 0},
         {"client_cpu", s->cpu_s * 1e6 / n, "us", 2},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
-        const struct figure *f = &figures[i];
-        if (s->options.json)
-            printf("%s\n  \"%s\": %.*f", i ? "," : "{", f->name, f->digits, f->value);
-        else
-            printf("%-16s %.*f%s%s\n", f->name, f->digits, f->value, *f->unit ? " " : "", f->unit);
-    }
-    if (s->options.json)
-        printf("\n}\n");
+    figures_print(figures, ARRAY_SIZE(figures), s->options.json);
 }
 
 /* ---- making and ending ---- */
@@ -561,10 +530,10 @@ int main(int argc, char **argv)
     cleanup_diags struct diags diags = {0};
     s.options = (struct options){
         .clients = 1000, .mac = {{2}}, .window = 256, .retransmit_ms = 4000, .timeout_ms = 60000};
-    if (options_take(argc, argv, &s.options) < 0)
+    if (storm_options(argc, argv, &s.options) < 0)
         return 2;
     if (s.options.help)
-        return options_usage(stdout), 0;
+        return storm_usage(stdout), 0;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
