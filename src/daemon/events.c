@@ -190,11 +190,15 @@ static void log_dhcp_out(struct events *events, const struct event *e)
 
 static void log_tftp_end(struct events *events, const struct event *e)
 {
-    char buf[WHO_MAX], size[SIZE_TEXT_MAX];
+    char buf[WHO_MAX], size[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX], again[48] = "";
+    uint64_t took_us = e->took_us ? e->took_us : 1;
     (void)events;
-    log_info("tftp: %s: %s: %s in %.3f s%s", who(e, buf), e->file ? e->file : "?",
+    if (e->retransmissions)
+        snprintf(again, sizeof(again), ", %u packet%s sent again", e->retransmissions,
+                 e->retransmissions == 1 ? "" : "s");
+    log_info("tftp: %s: %s: %s in %.3f s, %s/s%s", who(e, buf), e->file ? e->file : "?",
              format_size(e->bytes, size), (double)e->took_us / 1e6,
-             e->retransmissions ? ", with packets sent again" : "");
+             format_size((uint64_t)((double)e->bytes * 1e6 / (double)took_us), rate), again);
 }
 
 static void log_tftp_aborted(struct events *events, const struct event *e)
