@@ -14,11 +14,12 @@ struct tftp_service {
     struct tftp_worker *workers[TFTP_SOCKETS_MAX];
 };
 
-/* Processors that we may use, which can be fewer than the machine has. */
+/* Half of the processors that we may use, which can be fewer than the machine has: the other half receives
+ * (an ACK costs the kernel about what its DATA costs), and serves DHCP and HTTP. */
 static unsigned usual_workers(void)
 {
     cpu_set_t set;
-    unsigned n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    unsigned n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) / 2 : 1;
     return n < 1 ? 1 : n < TFTP_WORKERS_USUAL ? n : TFTP_WORKERS_USUAL;
 }
 

@@ -12,8 +12,8 @@ struct tftp_service;
 struct tftp_service_config {
     struct tftp_settings settings;
     bool port_per_transfer; /* answers leave from a port of each transfer's own, not from the one asked at */
-    unsigned workers;       /* 1..TFTP_SOCKETS_MAX; 0: as many as processors, TFTP_WORKERS_USUAL at most */
-    struct files *files;    /* these three must outlive it and are used from the workers */
+    unsigned workers;    /* 1..TFTP_SOCKETS_MAX; 0: half as many as processors, TFTP_WORKERS_USUAL at most */
+    struct files *files; /* these three must outlive it and are used from the workers */
     struct event_sink *sink;
     struct counters *counters;
     uint64_t seed; /* unpredictable */

@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* BATCH: datagrams of a call; BATCHES_A_TURN: calls before the other sockets have their turn; FLUSH_AT:
@@ -26,7 +27,8 @@ struct command {
 
 struct tftp_worker {
     pthread_t thread;
-    int epoll_fd, wake_fd;
+    int epoll_fd, wake_fd, timer_fd;
+    uint64_t timer_us;    /* what it is set to; UINT64_MAX: it is not */
     pthread_mutex_t lock; /* of `command` */
     pthread_cond_t done;
     struct command command; /* run NULL: none waits */
@@ -103,13 +105,13 @@ static void finish_turn(struct tftp_worker *w)
     atomic_store_explicit(&w->transfers, tftp_count(w->table), memory_order_relaxed);
 }
 
-/* ---- a port for each transfer ---- */
-
-static int watch(struct tftp_worker *w, struct tftp_socket *s)
+static int watch(struct tftp_worker *w, int fd, void *what)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
-    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, s->fd, &event) < 0 ? -errno : 0;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
+
+/* ---- a port for each transfer ---- */
 
 static struct tftp_socket *open_own(struct tftp_worker *w, const struct tftp_socket *listener,
                                     const struct endpoint *remote)
@@ -123,7 +125,7 @@ static struct tftp_socket *open_own(struct tftp_worker *w, const struct tftp_soc
         close(fd);
         return NULL;
     }
-    if (watch(w, s) == 0)
+    if (watch(w, s->fd, s) == 0)
         return s;
     close_socket(w, s);
     return NULL;
@@ -233,33 +235,46 @@ static void wait_for_room(struct tftp_worker *w)
         run_command(w);
 }
 
-/* How long nothing is due. Round trips are shorter than a millisecond, and so are the times to wait for an
- * answer: NULL, or *buf. */
-static const struct timespec *time_left(const struct tftp_worker *w, struct timespec *buf)
+/* The timer is set anew only for an earlier time: what is due is put off again and again before it is
+ * reached, and to set a clock costs more than to be woken in vain now and then. Round trips are shorter than
+ * a millisecond, and so are the times to wait for an answer. */
+static void set_timer(struct tftp_worker *w)
 {
-    uint64_t due = tftp_next_deadline(w->table), now = moment_now().mono_us;
-    uint64_t left = due > now ? due - now : 0;
-    if (due == UINT64_MAX)
-        return NULL;
-    *buf = (struct timespec){.tv_sec = (time_t)(left / 1000000), .tv_nsec = (long)(left % 1000000 * 1000)};
-    return buf;
+    uint64_t due = tftp_next_deadline(w->table);
+    if (due >= w->timer_us)
+        return;
+    const struct itimerspec at = {
+        .it_value = {.tv_sec = (time_t)(due / 1000000), .tv_nsec = (long)(due % 1000000 * 1000)}};
+    if (timerfd_settime(w->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) == 0)
+        w->timer_us = due;
+}
+
+static void take_timer(struct tftp_worker *w)
+{
+    uint64_t ignored;
+    (void)!read(w->timer_fd, &ignored, sizeof(ignored));
+    w->timer_us = UINT64_MAX;
 }
 
 static void turn(struct tftp_worker *w)
 {
     struct epoll_event events[EVENTS];
-    struct timespec left;
     bool command = false;
-    int n = epoll_pwait2(w->epoll_fd, events, EVENTS, time_left(w, &left), NULL);
+    set_timer(w);
+    int n = epoll_wait(w->epoll_fd, events, EVENTS, -1);
     for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr)
-            read_socket(w, events[i].data.ptr);
-        else
+        void *what = events[i].data.ptr;
+        if (what == &w->wake_fd)
             command = true;
+        else if (what == &w->timer_fd)
+            take_timer(w);
+        else
+            read_socket(w, what);
     }
-    struct moment now = moment_now();
-    if (w->blocked_fd < 0)
+    if (w->timer_us == UINT64_MAX && w->blocked_fd < 0) {
+        struct moment now = moment_now();
         tftp_tick(w->table, &now);
+    }
     if (command) /* after the events, for it may close their sockets */
         run_command(w);
 }
@@ -292,7 +307,7 @@ static void run_listen(struct tftp_worker *w, void *argument)
         tftp_sockets_add(&w->sockets, l->fd, &(struct tftp_flow){.local = l->local}, l->mtu);
     if (!s)
         close(l->fd);
-    l->error = s ? watch(w, s) : -ENOMEM;
+    l->error = s ? watch(w, s->fd, s) : -ENOMEM;
     if (s && l->error < 0)
         close_socket(w, s);
 }
@@ -345,11 +360,16 @@ static int open_file(void *user, const struct moment *now, const struct file_req
 
 static int start(struct tftp_worker *w, const struct tftp_worker_config *config)
 {
-    struct epoll_event wake = {.events = EPOLLIN};
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (w->epoll_fd < 0 || w->wake_fd < 0 || epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &wake) < 0)
+    w->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (w->epoll_fd < 0 || w->wake_fd < 0 || w->timer_fd < 0)
         return -errno;
+    int r = watch(w, w->wake_fd, &w->wake_fd);
+    if (r == 0)
+        r = watch(w, w->timer_fd, &w->timer_fd);
+    if (r < 0)
+        return r;
     w->table = tftp_new(&config->settings,
                         &(struct tftp_host){.send = queue_datagram,
                                             .open = open_file,
@@ -371,6 +391,8 @@ static void destroy(struct tftp_worker *w)
         close(w->epoll_fd);
     if (w->wake_fd >= 0)
         close(w->wake_fd);
+    if (w->timer_fd >= 0)
+        close(w->timer_fd);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->done);
     free(w);
@@ -381,7 +403,8 @@ int tftp_worker_new(const struct tftp_worker_config *config, struct tftp_worker 
     struct tftp_worker *w = calloc(1, sizeof(*w));
     if (!w)
         return -ENOMEM;
-    w->epoll_fd = w->wake_fd = w->blocked_fd = -1;
+    w->epoll_fd = w->wake_fd = w->timer_fd = w->blocked_fd = -1;
+    w->timer_us = UINT64_MAX;
     w->files = config->files;
     w->counters = config->counters;
     w->port_per_transfer = config->port_per_transfer;
