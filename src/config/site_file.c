@@ -25,6 +25,17 @@ static const struct type type_count = {.what = "count",
                                        .size = sizeof(uint32_t),
                                        .min = 1,
                                        .max = 1000000};
+static const struct type type_rollover = {.what = "block number",
+                                          .expected = "0 or 1",
+                                          .parse = parse_number16,
+                                          .size = sizeof(uint16_t),
+                                          .max = 1};
+static const struct type type_workers = {.what = "number of workers",
+                                         .expected = "a number from 1 to 64",
+                                         .parse = parse_number16,
+                                         .size = sizeof(uint16_t),
+                                         .min = 1,
+                                         .max = 64};
 static const struct type type_rate = {.what = "rate",
                                       .expected = "a number per second from 0 (no limit) to 1000000",
                                       .parse = parse_number32,
@@ -41,6 +52,9 @@ static int read_tftp(struct mapper *m, const struct yaml_node *key, const struct
         FIELD("pause", type_seconds, struct server_settings, tftp_pause_s),
         FIELD("max_blksize", type_blksize, struct server_settings, tftp_max_blksize),
         FIELD("max_windowsize", type_window, struct server_settings, tftp_max_window),
+        FIELD("rollover", type_rollover, struct server_settings, tftp_rollover),
+        FIELD("port_per_transfer", type_bool, struct server_settings, tftp_own_ports),
+        FIELD("workers", type_workers, struct server_settings, tftp_workers),
         {0},
     };
     return map_fields(m, value, fields, "tftp", &key->pos, object);

@@ -228,7 +228,8 @@ static struct tftp_settings tftp_settings_of(const struct server_settings *s)
                                   .cps = s->tftp_cps,
                                   .pause_s = s->tftp_pause_s,
                                   .max_blksize = s->tftp_max_blksize,
-                                  .max_window = s->tftp_max_window};
+                                  .max_window = s->tftp_max_window,
+                                  .rollover = s->tftp_rollover};
 }
 
 static void use_generation(struct daemon *d, struct generation *generation)
@@ -246,7 +247,7 @@ static void on_generation(void *user, struct generation *generation)
     struct daemon *d = user;
     use_generation(d, generation);
     struct tftp_settings tftp = tftp_settings_of(d->settings);
-    tftp_service_set_settings(d->bindings.services.tftp, &tftp);
+    tftp_service_set_settings(d->bindings.services.tftp, &tftp, d->settings->tftp_own_ports);
     http_service_set_limits(d->bindings.services.http, &d->settings->http);
     log_info("generation %u is served from now on", generation->number);
     if (!str_eq(d->settings->loader_dir, d->loader_dir))
@@ -524,7 +525,6 @@ static int open_files(struct daemon *d, struct diags *diags)
 static int start_services(struct daemon *d, struct diags *diags)
 {
     struct services *s = &d->bindings.services;
-    struct tftp_settings tftp = tftp_settings_of(d->settings);
     s->loop = &d->loop;
     s->generations = &d->generations;
     s->link_fd = socket_open_link(diags);
@@ -549,7 +549,14 @@ static int start_services(struct daemon *d, struct diags *diags)
                                           .user = d};
     r = s->dhcp ? http_service_new(&d->loop, &d->http_server, &d->settings->http, &s->http) : -ENOMEM;
     if (r == 0)
-        r = tftp_service_new(&tftp, d->files, &d->events.sink, &d->counters, random_bits(NULL), &s->tftp);
+        r = tftp_service_new(&(struct tftp_service_config){.settings = tftp_settings_of(d->settings),
+                                                           .port_per_transfer = d->settings->tftp_own_ports,
+                                                           .workers = d->settings->tftp_workers,
+                                                           .files = d->files,
+                                                           .sink = &d->events.sink,
+                                                           .counters = &d->counters,
+                                                           .seed = random_bits(NULL)},
+                             &s->tftp);
     return r < 0 ? diag_errno(diags, r, "cannot start the services") : 0;
 }
 

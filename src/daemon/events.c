@@ -229,12 +229,17 @@ static enum log_level level_of(const struct event *e)
 
 static void log_file_end(struct events *events, const struct event *e)
 {
-    char buf[WHO_MAX], size[SIZE_TEXT_MAX];
+    char buf[WHO_MAX], size[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX], again[48] = "";
+    uint64_t took_us = e->took_us ? e->took_us : 1;
     (void)events;
-    if (log_enabled(level_of(e)))
-        log_line(level_of(e), "%s: %s: %s: %s in %.3f s%s", file_protocol_name(e->protocol), who(e, buf),
-                 e->file ? e->file : "?", format_size(e->bytes, size), (double)e->took_us / 1e6,
-                 e->retransmissions ? ", with packets sent again" : "");
+    if (!log_enabled(level_of(e)))
+        return;
+    if (e->retransmissions)
+        snprintf(again, sizeof(again), ", %u packet%s sent again", e->retransmissions,
+                 e->retransmissions == 1 ? "" : "s");
+    log_line(level_of(e), "%s: %s: %s: %s in %.3f s, %s/s%s", file_protocol_name(e->protocol), who(e, buf),
+             e->file ? e->file : "?", format_size(e->bytes, size), (double)e->took_us / 1e6,
+             format_size((uint64_t)((double)e->bytes * 1e6 / (double)took_us), rate), again);
 }
 
 static void log_file_aborted(struct events *events, const struct event *e)

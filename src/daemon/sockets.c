@@ -85,15 +85,81 @@ int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct dia
     return TAKE_FD(fd);
 }
 
-int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags)
+/* The first is opened as any other, so that a port in use is noticed, and then shared. */
+static int open_tftp(ipv4_t address, uint16_t port, bool first, struct diags *diags)
 {
+    const int on = 1;
     struct sockaddr_in sa = address_of(address, port);
     cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return diag_errno(diags, -errno, "cannot open a TFTP socket");
     set_buffers(fd, RECEIVE_BUFFER);
+    if (!first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+        return diag_errno(diags, -errno, "cannot share the TFTP port");
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
         return refuse_bind(-errno, "TFTP", "tftp: port", address, port, false, diags);
+    return TAKE_FD(fd);
+}
+
+/* Which of the n sockets: by the source address in the IP header, multiplied so that neighbours spread. The
+ * kernel runs it for each packet, with the UDP payload as its data. */
+static int steer(int fd, unsigned n)
+{
+    enum { SOURCE = 12 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + SOURCE),
+        BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1),
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    const struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+/* Opens all but the first. *ret_n: how many are open, also on failure. */
+static int share_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *diags, int *fds,
+                      unsigned *ret_n)
+{
+    const int on = 1;
+    *ret_n = 1;
+    if (setsockopt(fds[0], SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+        return diag_errno(diags, -errno, "cannot share the TFTP port");
+    for (unsigned i = 1; i < n; i++, (*ret_n)++) {
+        fds[i] = open_tftp(address, port, false, diags);
+        if (fds[i] < 0)
+            return fds[i];
+    }
+    int r = steer(fds[n - 1], n);
+    return r < 0 ? diag_errno(diags, r, "cannot share the TFTP port by source addresses") : 0;
+}
+
+int sockets_open_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *diags, int *ret_fds)
+{
+    int fds[TFTP_SOCKETS_MAX];
+    unsigned open = 1;
+    fds[0] = open_tftp(address, port, true, diags);
+    if (fds[0] < 0)
+        return fds[0];
+    int r = n > 1 ? share_tftp(address, port, n, diags, fds, &open) : 0;
+    if (r < 0) {
+        while (open)
+            close(fds[--open]);
+        return r;
+    }
+    memcpy(ret_fds, fds, n * sizeof(fds[0]));
+    return 0;
+}
+
+int socket_open_tftp_transfer(ipv4_t address, uint16_t *ret_port)
+{
+    struct sockaddr_in sa = address_of(address, 0);
+    socklen_t size = sizeof(sa);
+    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&sa, &size) < 0)
+        return -errno;
+    *ret_port = ntohs(sa.sin_port);
     return TAKE_FD(fd);
 }
 

@@ -11,8 +11,13 @@
  * DHCP_MESSAGE_MEMORY or less. A descriptor or -errno. */
 enum { DHCP_PXE_PORT = 4011, DHCP_MESSAGE_MEMORY = 2304 };
 int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue);
-/* UDP on this one address. */
-int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags);
+/* UDP on this one address: `n` sockets (1..TFTP_SOCKETS_MAX) of the same port. All packets of one source
+ * address come to the same one of them, the place in ret_fds by a hash of it. 0 or -errno; on failure none is
+ * open. */
+enum { TFTP_SOCKETS_MAX = 64 };
+int sockets_open_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *diags, int *ret_fds);
+/* UDP on a port that is free, for one transfer. A descriptor or -errno. */
+int socket_open_tftp_transfer(ipv4_t address, uint16_t *ret_port);
 /* A listening TCP socket on this one address. `tls`: which setting names its port. */
 int socket_open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diags);
 /* A packet socket that only sends: replies to clients without an address, router advertisements. */

@@ -1,7 +1,7 @@
-/* TFTP's sockets, in a thread with a loop of its own, so that a storm of transfers never delays a DHCP reply.
- * One socket on each served address carries all its transfers (T12); datagrams come and go in batches
- * (recvmmsg, sendmmsg). The decisions are those of serve/tftp.h. Calls come from the main loop's thread;
- * those that change the sockets return when the thread has done it. */
+/* TFTP: a few workers (daemon/tftp_worker.h), so that a storm of transfers never delays a DHCP reply and can
+ * use several processors. On each served address every worker has a socket of the same port, and the kernel
+ * sends all packets of one source to the same one (daemon/sockets.h): limits per source hold, and nothing of
+ * a transfer is shared. Calls come from the main loop's thread and return when the workers have done it. */
 #pragma once
 
 #include "base/diag.h"
@@ -9,19 +9,30 @@
 
 struct tftp_service;
 
-/* Starts the thread. What it is given must outlive it; files, sink and counters are used from the thread.
- * 0 or -errno. */
-int tftp_service_new(const struct tftp_settings *settings, struct files *files, struct event_sink *sink,
-                     struct counters *counters, uint64_t seed, struct tftp_service **ret_service);
-/* Ends all transfers and the thread. NULL is allowed. */
+struct tftp_service_config {
+    struct tftp_settings settings;
+    bool port_per_transfer; /* answers leave from a port of each transfer's own, not from the one asked at */
+    unsigned workers;    /* 1..TFTP_SOCKETS_MAX; 0: half as many as processors, TFTP_WORKERS_USUAL at most */
+    struct files *files; /* these three must outlive it and are used from the workers */
+    struct event_sink *sink;
+    struct counters *counters;
+    uint64_t seed; /* unpredictable */
+};
+enum { TFTP_WORKERS_USUAL = 4 };
+
+/* Starts the workers. 0 or -errno. */
+int tftp_service_new(const struct tftp_service_config *config, struct tftp_service **ret_service);
+/* Ends all transfers and the workers. NULL is allowed. */
 void tftp_service_free(struct tftp_service *service);
 
 /* Serves on one more of our addresses; `mtu` is its interface's. 0 or -errno with `diags`. */
 int tftp_service_listen(struct tftp_service *service, ipv4_t address, uint16_t port, unsigned mtu,
                         struct diags *diags);
-/* Closes that socket; its transfers end. */
+/* Closes those sockets. Transfers go on when the address is served again before they are given up. */
 void tftp_service_unlisten(struct tftp_service *service, ipv4_t address, uint16_t port);
-void tftp_service_set_settings(struct tftp_service *service, const struct tftp_settings *settings);
+/* The number of workers stays. */
+void tftp_service_set_settings(struct tftp_service *service, const struct tftp_settings *settings,
+                               bool port_per_transfer);
 
 /* Transfers that run now. Any thread. */
 size_t tftp_service_transfers(const struct tftp_service *service);

@@ -30,6 +30,9 @@ struct server_settings {
     uint32_t tftp_pause_s;     /* H7: the pause then, seconds; 2 */
     uint16_t tftp_max_blksize; /* the largest block size granted; 1468 */
     uint16_t tftp_max_window;  /* the largest window granted; 64 */
+    uint16_t tftp_rollover;    /* T7: the block number after 65535, 0 or 1; 0 */
+    uint16_t tftp_workers;     /* threads; 0: half as many as processors, 1 to 4 */
+    bool tftp_own_ports;       /* T12: each transfer has a port of its own; false: tftp_port's carries all */
     bool router_advert;        /* P14: answer iPXE's router solicitation; true */
     char *state_dir;           /* store, artifacts and generations; /var/lib/rambox */
     char *cache_dir;           /* fetched inputs and builds; /var/cache/rambox */

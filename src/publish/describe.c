@@ -135,6 +135,10 @@ static void describe_server(const struct site *site, struct things *things)
     add(thing, "tftp pause", "%u s", server->tftp_pause_s);
     add(thing, "tftp max_blksize", "%u", server->tftp_max_blksize);
     add(thing, "tftp max_windowsize", "%u", server->tftp_max_window);
+    add(thing, "tftp rollover", "%u", server->tftp_rollover);
+    add(thing, "tftp port_per_transfer", "%s", server->tftp_own_ports ? "yes" : "no");
+    if (server->tftp_workers)
+        add(thing, "tftp workers", "%u", server->tftp_workers);
     add(thing, "http port", "%u", server->http_port);
     add(thing, "http connections", "%u", server->http.connections);
     add(thing, "http per_source", "%u", server->http.per_source);

@@ -19,9 +19,8 @@
 #define PROGRESS_EVERY   (100 * MS)
 #define TRANSFERS        20000
 #define WINDOW_MAX       64
-#define IP_UDP_TFTP      32          /* headers in front of a block (T4) */
-#define LATE             SECOND      /* how long after its transfer moved a request can be a late copy */
-#define NETASCII_MAX     (16u << 20) /* bytes of a table's texts as netascii has them, together */
+#define IP_UDP_TFTP      32     /* headers in front of a block (T4) */
+#define LATE             SECOND /* how long after its transfer moved a request can be a late copy */
 #define BUCKETS          4096
 
 /* How many transfers one address has (H7). */
@@ -70,10 +69,8 @@ struct tftp_table {
     struct transfer *ended; /* their files stay until tftp_reap */
     struct deadlines deadlines;
     size_t transfers;
-    uint64_t netascii_bytes; /* of copies that are held */
-    uint64_t second_us;      /* H7: when the second of `started` began */
-    unsigned started;
-    uint64_t pause_until_us;
+    uint64_t bytes_sent; /* not counted yet: the counter is everybody's, and this is for each packet */
+    struct tftp_quota own_quota;
 };
 
 static void set_settings(struct tftp_table *t, const struct tftp_settings *settings)
@@ -95,6 +92,9 @@ struct tftp_table *tftp_new(const struct tftp_settings *settings, const struct t
         return NULL;
     t->host = *host;
     t->seed = seed;
+    tftp_quota_init(&t->own_quota);
+    if (!t->host.quota)
+        t->host.quota = &t->own_quota;
     set_settings(t, settings);
     return t;
 }
@@ -111,20 +111,30 @@ size_t tftp_count(const struct tftp_table *t)
 
 /* ---- who ---- */
 
-static struct transfer **bucket(struct tftp_table *t, const struct tftp_flow *flow)
+static size_t bucket_of(const struct tftp_table *t, const struct tftp_flow *flow)
 {
     uint64_t key =
         (uint64_t)flow->remote.address << 32 | (uint32_t)flow->remote.port << 16 | flow->local.port;
-    return &t->buckets[mix64(key ^ t->seed) % BUCKETS];
+    return mix64(key ^ t->seed) % BUCKETS;
 }
 
-static struct transfer *find(struct tftp_table *t, const struct tftp_flow *flow)
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
-    struct transfer *x = *bucket(t, flow);
-    while (x && (x->flow.remote.address != flow->remote.address || x->flow.remote.port != flow->remote.port ||
-                 x->flow.local.port != flow->local.port))
+    return a->address == b->address && a->port == b->port;
+}
+
+static struct transfer *find(const struct tftp_table *t, const struct tftp_flow *flow)
+{
+    struct transfer *x = t->buckets[bucket_of(t, flow)];
+    while (x &&
+           !(same_endpoint(&x->flow.remote, &flow->remote) && same_endpoint(&x->flow.local, &flow->local)))
         x = x->next;
     return x;
+}
+
+bool tftp_has(const struct tftp_table *t, const struct tftp_flow *flow)
+{
+    return find(t, flow);
 }
 
 static struct peer **source_place(struct tftp_table *t, ipv4_t address)
@@ -168,20 +178,29 @@ static void emit(struct tftp_table *t, const struct moment *now, const struct tr
 /* Takes the transfer off the table. Its memory stays until what was queued of it is sent. */
 static void end(struct tftp_table *t, struct transfer *x)
 {
-    for (struct transfer **p = bucket(t, &x->flow); *p; p = &(*p)->next)
+    for (struct transfer **p = &t->buckets[bucket_of(t, &x->flow)]; *p; p = &(*p)->next)
         if (*p == x) {
             *p = x->next;
             break;
         }
     deadlines_remove(&t->deadlines, &x->deadline);
     source_drop(t, x->flow.remote.address);
+    tftp_quota_end(t->host.quota);
     t->transfers--;
     x->next = t->ended;
     t->ended = x;
 }
 
+static void count_bytes(struct tftp_table *t)
+{
+    if (t->bytes_sent)
+        count(t->host.counters, COUNT_TFTP_BYTES, t->bytes_sent);
+    t->bytes_sent = 0;
+}
+
 static void finish(struct tftp_table *t, const struct moment *now, struct transfer *x)
 {
+    count_bytes(t);
     count(t->host.counters, COUNT_TFTP_FINISHED, 1);
     emit(t, now, x, EVENT_FILE_END, NULL);
     end(t, x);
@@ -190,6 +209,7 @@ static void finish(struct tftp_table *t, const struct moment *now, struct transf
 static void abort_transfer(struct tftp_table *t, const struct moment *now, struct transfer *x,
                            enum counter counter, const char *why)
 {
+    count_bytes(t);
     count(t->host.counters, counter, 1);
     emit(t, now, x, EVENT_FILE_ABORTED, why);
     end(t, x);
@@ -201,10 +221,13 @@ void tftp_reap(struct tftp_table *t)
         struct transfer *x = t->ended;
         t->ended = x->next;
         if (x->netascii)
-            t->netascii_bytes -= x->size;
+            tftp_quota_give_bytes(t->host.quota, x->size);
+        if (t->host.gone)
+            t->host.gone(t->host.user, &x->flow);
         served_file_unref(x->what.file);
         free(x);
     }
+    count_bytes(t);
 }
 
 void tftp_free(struct tftp_table *t)
@@ -252,7 +275,7 @@ static void send_block(struct tftp_table *t, struct transfer *x, uint64_t block)
                                                        .body_size = size});
     if (block > x->newest) {
         x->newest = block;
-        count(t->host.counters, COUNT_TFTP_BYTES, size);
+        t->bytes_sent += size;
     } else {
         x->retransmissions++;
         x->timing = false;
@@ -419,30 +442,15 @@ static void refuse(struct tftp_table *t, const struct moment *now, const struct 
                                      });
 }
 
-/* H7, F12: whether another transfer may begin. What may not is dropped without a word; the client asks again.
- */
+/* H7, F12: whether another transfer may begin; then it counts until tftp_quota_end. What may not is dropped
+ * without a word; the client asks again. */
 static bool admit(struct tftp_table *t, const struct moment *now, ipv4_t address)
 {
     const struct tftp_settings *s = &t->settings;
     const struct peer *source = *source_place(t, address);
-    if (t->transfers >= s->max_transfers)
-        return false;
     if (s->per_source && source && source->transfers >= s->per_source)
         return false;
-    if (!s->cps)
-        return true;
-    if (now->mono_us < t->pause_until_us)
-        return false;
-    if (now->mono_us - t->second_us >= SECOND) {
-        t->second_us = now->mono_us;
-        t->started = 0;
-    }
-    if (t->started >= s->cps) {
-        t->pause_until_us = now->mono_us + s->pause_s * SECOND;
-        return false;
-    }
-    t->started++;
-    return true;
+    return tftp_quota_begin(t->host.quota, now->mono_us, s->max_transfers, s->cps, s->pause_s);
 }
 
 /* T3..T6: what is granted of what was asked. */
@@ -467,18 +475,20 @@ static void grant(const struct tftp_table *t, struct transfer *x, const struct t
     x->greeting = o.has != 0;
 }
 
-/* The text as netascii has it (RFC 764): LF becomes CR LF, CR becomes CR NUL. NULL: no memory, or longer than
- * `limit`. */
-static struct served_file *netascii(const struct served_file *file, uint64_t limit)
+/* Bytes of the text as netascii has it (RFC 764): LF becomes CR LF, CR becomes CR NUL. */
+static uint64_t netascii_size(const struct served_file *file)
 {
-    size_t n = 0, more = 0;
-    if (file->size > limit)
-        return NULL;
-    for (size_t i = 0; i < file->size; i++)
+    uint64_t more = 0;
+    for (uint64_t i = 0; i < file->size; i++)
         more += file->data[i] == '\n' || file->data[i] == '\r';
-    if (more > limit - file->size)
-        return NULL;
-    uint8_t *text = malloc(file->size + more + 1);
+    return file->size + more;
+}
+
+/* The text so written; `size` is netascii_size(). NULL: no memory. */
+static struct served_file *netascii(const struct served_file *file, uint64_t size)
+{
+    size_t n = 0;
+    uint8_t *text = malloc(size + 1);
     if (!text)
         return NULL;
     for (size_t i = 0; i < file->size; i++) {
@@ -495,6 +505,22 @@ static struct served_file *netascii(const struct served_file *file, uint64_t lim
     return converted;
 }
 
+/* Puts the converted text in the place of x->what.file. All copies together take TFTP_NETASCII_MAX at most.
+ * 0, or -EFBIG: then there is no file any more. */
+static int convert(struct tftp_table *t, struct transfer *x)
+{
+    struct served_file *file = x->what.file;
+    uint64_t size = file->size <= TFTP_NETASCII_MAX ? netascii_size(file) : UINT64_MAX;
+    x->netascii = tftp_quota_take_bytes(t->host.quota, size);
+    x->what.file = x->netascii ? netascii(file, size) : NULL;
+    served_file_unref(file);
+    if (x->what.file)
+        return 0;
+    if (x->netascii)
+        tftp_quota_give_bytes(t->host.quota, size);
+    return -EFBIG;
+}
+
 /* Puts a transfer in the table. 0 or -ENOMEM. */
 static int enter(struct tftp_table *t, struct transfer *x)
 {
@@ -508,14 +534,20 @@ static int enter(struct tftp_table *t, struct transfer *x)
         (*place)->address = x->flow.remote.address;
     }
     (*place)->transfers++;
-    struct transfer **head = bucket(t, &x->flow);
+    struct transfer **head = &t->buckets[bucket_of(t, &x->flow)];
     x->next = *head;
     *head = x;
     t->transfers++;
     return 0;
 }
 
-/* Opens the file into x->what; answers with an ERROR when that fails. */
+/* Whether we cannot do at the moment what we can do later (F11, F12): the client is to ask again. */
+static bool is_shortage(int r)
+{
+    return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* Opens the file into x->what; answers with an ERROR when that fails for good. */
 static int open_file(struct tftp_table *t, struct transfer *x, const struct moment *now,
                      const struct tftp_request *request)
 {
@@ -526,27 +558,48 @@ static int open_file(struct tftp_table *t, struct transfer *x, const struct mome
     if (r < 0) {
         bool missing = r == -ENOENT;
         x->what.file = NULL;
-        refuse(t, now, &x->flow, &x->what, missing ? COUNT_TFTP_NOT_FOUND : COUNT_TFTP_REFUSED,
-               missing        ? TFTP_E_NOT_FOUND
-               : r == -EACCES ? TFTP_E_ACCESS
-                              : TFTP_E_UNDEFINED,
-               why);
+        if (is_shortage(r))
+            count(t->host.counters, COUNT_TFTP_LIMITED, 1);
+        else
+            refuse(t, now, &x->flow, &x->what, missing ? COUNT_TFTP_NOT_FOUND : COUNT_TFTP_REFUSED,
+                   missing        ? TFTP_E_NOT_FOUND
+                   : r == -EACCES ? TFTP_E_ACCESS
+                                  : TFTP_E_UNDEFINED,
+                   why);
         return r;
     }
-    if (request->mode == TFTP_NETASCII) {
-        struct served_file *text = netascii(x->what.file, NETASCII_MAX - t->netascii_bytes);
-        served_file_unref(x->what.file);
-        x->what.file = text;
-        if (!text) {
-            refuse(t, now, &x->flow, &x->what, COUNT_TFTP_REFUSED, TFTP_E_ILLEGAL,
-                   "too large for netascii: use octet");
-            return -EFBIG;
-        }
-        x->netascii = true;
+    if (request->mode == TFTP_NETASCII && convert(t, x) < 0) {
+        refuse(t, now, &x->flow, &x->what, COUNT_TFTP_REFUSED, TFTP_E_ILLEGAL,
+               "too large for netascii: use octet");
+        return -EFBIG;
     }
     x->data = x->what.file->data;
     x->size = x->what.file->size;
     return 0;
+}
+
+/* A transfer that is ready to be entered; NULL when the request was refused, or memory is gone. */
+static struct transfer *prepare(struct tftp_table *t, const struct moment *now, const struct tftp_flow *flow,
+                                unsigned mtu, const struct tftp_request *request)
+{
+    struct transfer *x = calloc(1, sizeof(*x));
+    if (!x)
+        return NULL;
+    x->flow = *flow;
+    if (open_file(t, x, now, request) < 0) {
+        free(x);
+        return NULL;
+    }
+    x->started_us = x->progress_us = x->told_us = now->mono_us;
+    grant(t, x, request, mtu);
+    x->rto_us = RTO_FIRST < rto_limit(x) ? RTO_FIRST : rto_limit(x);
+    if (enter(t, x) == 0)
+        return x;
+    if (x->netascii)
+        tftp_quota_give_bytes(t->host.quota, x->size);
+    served_file_unref(x->what.file);
+    free(x);
+    return NULL;
 }
 
 static void begin(struct tftp_table *t, const struct moment *now, const struct tftp_flow *flow, unsigned mtu,
@@ -556,26 +609,11 @@ static void begin(struct tftp_table *t, const struct moment *now, const struct t
         count(t->host.counters, COUNT_TFTP_LIMITED, 1);
         return;
     }
-    struct transfer *x = calloc(1, sizeof(*x));
-    if (!x)
-        return;
-    x->flow = *flow;
-    if (open_file(t, x, now, request) < 0) {
-        free(x);
+    struct transfer *x = prepare(t, now, flow, mtu, request);
+    if (!x) {
+        tftp_quota_end(t->host.quota);
         return;
     }
-    x->rto_us = RTO_FIRST;
-    x->started_us = x->progress_us = x->told_us = now->mono_us;
-    grant(t, x, request, mtu);
-    if (x->rto_us > rto_limit(x))
-        x->rto_us = rto_limit(x);
-    if (enter(t, x) < 0) {
-        served_file_unref(x->what.file);
-        free(x);
-        return;
-    }
-    if (x->netascii)
-        t->netascii_bytes += x->size;
     count(t->host.counters, COUNT_TFTP_STARTED, 1);
     emit(t, now, x, EVENT_FILE_START, NULL);
     send_window(t, x, now->mono_us);

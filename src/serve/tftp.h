@@ -1,9 +1,9 @@
 /* The TFTP server engine: datagrams in, datagrams out; thousands of transfers in one table. No socket, no
  * clock.
  *
- * A transfer is known by the client's address and port and by the port of ours that serves it. One socket can
- * carry them all (T12): the daemon hands a request that came to port 69 to the table with the endpoint the
- * answers will leave from.
+ * A transfer is known by the client's address and port and by the address and port of ours that serve it. One
+ * socket can carry them all (T12): the daemon hands a request that came to port 69 to the table with the
+ * endpoint the answers will leave from.
  *
  * Retransmission is by the measured round trip (RFC 6298's estimate, from 5 ms), doubling up to 4 s and never
  * above the client's `timeout`: at most 3 times before a first ACK (a spoofed request draws little), then for
@@ -14,14 +14,15 @@
  * is a machine that began anew. Netascii needs a copy of the file for each transfer; what all of them take
  * together is limited, and beyond it netascii is refused.
  *
- * One table is used by one thread; a worker has its own. Limits per source are then per worker unless the
- * daemon sends all requests of one source to one worker, which it should.
+ * One table is used by one thread; a worker has its own. What all of them share is in serve/tftp_quota.h;
+ * limits per source are a table's own, so the daemon sends all requests of one source to one worker.
  */
 #pragma once
 
 #include "proto/tftp.h"
 #include "serve/counters.h"
 #include "serve/files.h"
+#include "serve/tftp_quota.h"
 
 struct endpoint {
     ipv4_t address;
@@ -32,7 +33,6 @@ struct endpoint {
 struct tftp_flow {
     struct endpoint remote;
     struct endpoint local; /* our address (source of what we send) and the port that serves it */
-    int ifindex;           /* of the arrival; 0: not known */
 };
 
 /* What to send: `head` (copied by whoever queues it) followed by `body`, which stays valid until tftp_reap.
@@ -50,9 +50,12 @@ struct tftp_host {
     /* files_open, or a stand-in. */
     int (*open)(void *user, const struct moment *now, const struct file_request *request,
                 struct file_answer *ret_answer, const char **ret_reason);
+    /* Told by tftp_reap of a transfer that is over and of which nothing waits to be sent; may be NULL. */
+    void (*gone)(void *user, const struct tftp_flow *flow);
     void *user;
     struct event_sink *sink; /* gets EVENT_TFTP_* */
     struct counters *counters;
+    struct tftp_quota *quota; /* that other tables use too; NULL: a quota of its own */
 };
 
 struct tftp_settings {
@@ -61,7 +64,7 @@ struct tftp_settings {
     unsigned pause_s;       /* H7 */
     unsigned max_blksize;   /* granted at most, also at most mtu - 32 (T4) */
     unsigned max_window;    /* granted at most; 1..64 (T6) */
-    unsigned max_transfers; /* of this table; the newest are shed (F12). 0: 20,000 */
+    unsigned max_transfers; /* of the quota; the newest are shed (F12). 0: 20,000 */
     unsigned rollover;      /* T7: the block number after 65535: 0 or 1 */
 };
 
@@ -86,3 +89,5 @@ uint64_t tftp_next_deadline(const struct tftp_table *table);
 void tftp_reap(struct tftp_table *table);
 
 size_t tftp_count(const struct tftp_table *table);
+/* Whether a transfer of this flow runs. */
+bool tftp_has(const struct tftp_table *table, const struct tftp_flow *flow);

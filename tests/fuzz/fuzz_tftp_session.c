@@ -63,8 +63,8 @@ static void ignore(struct event_sink *sink, const struct event *event)
 
 static struct event_sink sink = {ignore};
 static struct counters counters;
-static const struct tftp_flow clients[2] = {{{0x0a070015, 2070}, {0x0a070001, 40000}, 1},
-                                            {{0x0a070016, 2070}, {0x0a070001, 40000}, 1}};
+static const struct tftp_flow clients[2] = {{{0x0a070015, 2070}, {0x0a070001, 40000}},
+                                            {{0x0a070016, 2070}, {0x0a070001, 40000}}};
 
 /* What was queued is there still, and is a piece of the file. */
 static void check_queued(void)

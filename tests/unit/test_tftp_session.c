@@ -9,7 +9,7 @@
 #define MS     UINT64_C(1000)
 #define SECOND UINT64_C(1000000)
 
-static const struct tftp_flow flow = {{N1_IP, 2070}, {SERVER, 40000}, 3};
+static const struct tftp_flow flow = {{N1_IP, 2070}, {SERVER, 40000}};
 
 /* What the table sent, and a file to ask for. */
 struct bed {
@@ -187,7 +187,7 @@ static void test_duplicate_acks(void **state) /* T1: the Sorcerer's Apprentice s
 
 static void test_strangers(void **state) /* T2 */
 {
-    const struct tftp_flow other_port = {{N1_IP, 2071}, {SERVER, 40000}, 3};
+    const struct tftp_flow other_port = {{N1_IP, 2071}, {SERVER, 40000}};
     RRQ(NULL);
     ack_from(&other_port, 1);
     assert_error(TFTP_E_UNKNOWN_TID);
@@ -215,14 +215,14 @@ static void test_blksize(void **state) /* T4: at most what was asked, what fits 
     OACK("blksize\0001468");
     tftp_set_settings(bed.table, &(struct tftp_settings){.max_blksize = 65464, .max_window = 64});
     RRQ("blksize", "9000");
-    const struct tftp_flow a = {{N1_IP, 3001}, {SERVER, 40000}, 3}, b = {{N1_IP, 3002}, {SERVER, 40000}, 3};
+    const struct tftp_flow a = {{N1_IP, 3001}, {SERVER, 40000}}, b = {{N1_IP, 3002}, {SERVER, 40000}};
     rrq_from(&a, "f", (const char *const[]){"blksize", "9000", NULL});
     OACK("blksize\0001468");
     bed.sent = 0;
     tftp_input(bed.table, &bed.now, &b, 9000, "\0\1f\0octet\0blksize\0009000\0", 23);
     OACK("blksize\0008968");
     rrq_from(
-        &(struct tftp_flow){{N1_IP, 3003}, {SERVER, 40000}, 3}, "f",
+        &(struct tftp_flow){{N1_IP, 3003}, {SERVER, 40000}}, "f",
         (const char *const[]){"blksize", "7", NULL}); /* not granted, so not answered: plain blocks of 512 */
     assert_data(0, 1, 0, 512);
 }
@@ -378,7 +378,7 @@ static void test_netascii_flood(void **state) /* hostile: each such transfer has
 {
     make_file(1 << 20);
     for (uint16_t i = 0; i < 100; i++)
-        input_from(&(struct tftp_flow){{N1_IP + i, 3000}, {SERVER, 40000}, 3}, "\0\1f\0netascii\0", 13);
+        input_from(&(struct tftp_flow){{N1_IP + i, 3000}, {SERVER, 40000}}, "\0\1f\0netascii\0", 13);
     assert_true(tftp_count(bed.table) >= 10 && tftp_count(bed.table) <= 16); /* 16 MiB altogether */
     assert_error(TFTP_E_ILLEGAL);
     for (int i = 0; i < 20; i++)
@@ -469,7 +469,7 @@ test_impossible_sources(void **state) /* hostile: port 0, 69, our own endpoint, 
     static const struct endpoint sources[] = {{N1_IP, 0},         {N1_IP, 69},        {SERVER, 40000},
                                               {UINT32_MAX, 2000}, {0xe0000001, 2000}, {0, 2000}};
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        const struct tftp_flow f = {sources[i], {SERVER, 40000}, 3};
+        const struct tftp_flow f = {sources[i], {SERVER, 40000}};
         rrq_from(&f, "f", NULL);
         assert_int_equal(bed.sent, 0);
         assert_int_equal(tftp_count(bed.table), 0);
@@ -535,7 +535,7 @@ static void test_shedding(void **state) /* F12, hostile: 10,000 requests without
 {
     tftp_set_settings(bed.table, &(struct tftp_settings){.max_transfers = 1000, .max_blksize = 1468});
     for (unsigned i = 0; i < 10000; i++) {
-        const struct tftp_flow f = {{0x0a080000 + i, 2000}, {SERVER, 40000}, 3};
+        const struct tftp_flow f = {{0x0a080000 + i, 2000}, {SERVER, 40000}};
         rrq_from(&f, "f", NULL);
         assert_int_equal(bed.sent, i < 1000);
     }
