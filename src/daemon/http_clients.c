@@ -66,6 +66,8 @@ struct http_clients {
     struct http_limits limits;
     struct event_sink *sink;
     struct counters *counters;
+    void (*wake)(void *user);
+    void *user;
     struct http_client *first;
     struct http_source *sources[BUCKETS];
     size_t coming, connections, downloads, watched, last; /* watched: of known machines; last: of
@@ -74,7 +76,7 @@ struct http_clients {
 };
 
 struct http_clients *http_clients_new(const struct http_limits *limits, struct event_sink *sink,
-                                      struct counters *counters)
+                                      struct counters *counters, void (*wake)(void *user), void *user)
 {
     struct http_clients *c = calloc(1, sizeof(*c));
     if (!c)
@@ -83,6 +85,8 @@ struct http_clients *http_clients_new(const struct http_limits *limits, struct e
     c->limits = *limits;
     c->sink = sink;
     c->counters = counters;
+    c->wake = wake;
+    c->user = user;
     return c;
 }
 
@@ -245,6 +249,7 @@ int http_client_begin(struct http_clients *c, const struct moment *now, struct h
     d->acked_before = flight.acked;
     d->retransmitted_before = flight.retransmitted;
     pthread_mutex_lock(&c->lock);
+    bool wakes = false;
     bool free_place =
         c->downloads < c->limits.downloads && client->source->downloads < c->limits.downloads_per_source;
     if (free_place) {
@@ -254,11 +259,13 @@ int http_client_begin(struct http_clients *c, const struct moment *now, struct h
         client->acked = flight.acked;
         client->source->downloads++;
         c->downloads++;
-        c->watched += is_watched(d);
+        wakes = is_watched(d) && !c->watched++;
         tell(c, now, client, EVENT_FILE_START, 0, NULL);
     }
     pthread_mutex_unlock(&c->lock);
     count(c->counters, free_place ? COUNT_HTTP_STARTED : COUNT_HTTP_LIMITED, 1);
+    if (wakes)
+        c->wake(c->user);
     if (!free_place)
         free(d);
     return free_place ? 0 : -EBUSY;
@@ -267,16 +274,19 @@ int http_client_begin(struct http_clients *c, const struct moment *now, struct h
 void http_client_end(struct http_clients *c, const struct moment *now, struct http_client *client,
                      const char *why)
 {
+    bool wakes = false;
     pthread_mutex_lock(&c->lock);
     if (client->download) {
         if (!why && !client->slow && unacknowledged(client->fd)) {
             client->state = LAST_BYTES;
-            c->last += is_watched(client->download);
+            wakes = is_watched(client->download) && !c->last++;
         } else {
             finish(c, now, client, client->slow ? TOO_SLOW : why);
         }
     }
     pthread_mutex_unlock(&c->lock);
+    if (wakes)
+        c->wake(c->user);
 }
 
 /* ---- connections ---- */
@@ -435,7 +445,7 @@ int http_clients_tick(struct http_clients *c, const struct moment *now)
                  now->mono_us - client->since_us > HTTP_REQUEST_S * SECOND)
             cut(c, client);
     }
-    int next = c->last ? TICK_LAST : c->watched ? TICK_WATCHED : c->connections ? TICK : -1;
+    int next = c->last ? TICK_LAST : c->watched ? TICK_WATCHED : c->connections || c->coming ? TICK : -1;
     pthread_mutex_unlock(&c->lock);
     return next;
 }

@@ -20,9 +20,10 @@ enum { HTTP_REQUEST_S = 15, HTTP_STALL_S = 20, HTTP_PROGRESS = 16 << 10 };
 struct http_clients;
 struct http_client; /* one connection; known to its worker until http_client_close */
 
-/* NULL: no memory. Nothing is taken over. */
+/* NULL: no memory. Nothing is taken over. `wake` is called, from any thread, when http_clients_tick is due
+ * sooner than it said. */
 struct http_clients *http_clients_new(const struct http_limits *limits, struct event_sink *sink,
-                                      struct counters *counters);
+                                      struct counters *counters, void (*wake)(void *user), void *user);
 void http_clients_free(struct http_clients *clients);
 void http_clients_set_limits(struct http_clients *clients, const struct http_limits *limits);
 

@@ -159,6 +159,13 @@ static bool accept_some(struct http_listener *l)
     return true;
 }
 
+static void wake(void *user)
+{
+    const struct http_service *s = user;
+    const uint64_t one = 1;
+    (void)!write(s->wake_fd, &one, sizeof(one));
+}
+
 /* Whether it still is one: an event may be older than its end. */
 static bool is_listener(const struct http_service *s, const struct http_listener *listener)
 {
@@ -293,7 +300,7 @@ int http_service_new(uv_loop_t *loop, const struct http_server *server, const st
     if (r == 0)
         r = loop_caller_new(loop, &s->caller);
     if (r == 0) {
-        s->clients = http_clients_new(limits, server->sink, server->counters);
+        s->clients = http_clients_new(limits, server->sink, server->counters, wake, s);
         r = s->clients ? start_pool(s, &s->plain, false) : -ENOMEM;
     }
     if (r == 0)
@@ -308,7 +315,6 @@ int http_service_new(uv_loop_t *loop, const struct http_server *server, const st
 
 void http_service_free(struct http_service *s)
 {
-    const uint64_t one = 1;
     if (!s)
         return;
     pthread_mutex_lock(&s->lock);
@@ -320,7 +326,7 @@ void http_service_free(struct http_service *s)
     s->listeners = NULL;
     s->stop = true;
     pthread_mutex_unlock(&s->lock);
-    (void)!write(s->wake_fd, &one, sizeof(one));
+    wake(s);
     pthread_join(s->thread, NULL);
     destroy(s);
 }

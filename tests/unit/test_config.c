@@ -41,6 +41,15 @@ static void test_main_mistakes(void **state)
         MAIN(
             SERVER("  tftp: {port: 67}\n"),
             "rambox.yaml:3:1: error: DHCP and TFTP cannot share the UDP port 67; give one of them another\n"),
+        MAIN(SERVER("  http: {tls: {certificate: /c.pem}}\n"),
+             "rambox.yaml:4:10: error: certificate and key go together: name both, or neither and rambox "
+             "makes "
+             "its own\n"),
+        MAIN(SERVER("  http: {port: 8443, tls: {}}\n"),
+             "rambox.yaml:4:3: error: HTTP and its TLS cannot share the TCP port 8443; give one of them "
+             "another\n"),
+        MAIN(SERVER("  http: {per_source: 0}\n"),
+             "rambox.yaml:4:22: error: \"0\" is no count; expected a number from 1 to 1000000\n"),
         MAIN(SERVER("  tftp: {port: 4011}\n"),
              "rambox.yaml:3:1: error: the UDP port 4011 is where PXE firmware asks; give TFTP another\n"),
         MAIN(SERVER("  tftp: {per_source: 0, pauze: 2s}\n"),
@@ -365,7 +374,9 @@ static void test_values(void **state)
         "server:\n  interfaces: [eth1, br0]\n  dhcp_port: 1067\n"
         "  tftp: {port: 1069, per_source: 3, new_per_second: 100, pause: 5s, max_blksize: 8192, "
         "max_windowsize: 8}\n"
-        "  http: {port: 8070}\n  router_advertisement: no\n  state: /s\n  cache: /c\n  loaders: /l\n"
+        "  http: {port: 8070, connections: 10, per_source: 5, downloads: 8, downloads_per_source: 4, "
+        "tls: {certificate: /c.pem, key: /k.pem}}\n"
+        "  router_advertisement: no\n  state: /s\n  cache: /c\n  loaders: /l\n"
         "subnets:\n"
         "  lab: {prefix: 192.168.7.0/24, interface: eth1, router: 192.168.7.1, dns: [1.1.1.1, 9.9.9.9],\n"
         "        ntp: 192.168.7.1, domain: lab.example, lease: 2d, unknown: allow, unknown_profile: shell,\n"
@@ -394,6 +405,13 @@ static void test_values(void **state)
     assert_int_equal(server->tftp_max_blksize, 8192);
     assert_int_equal(server->tftp_max_window, 8);
     assert_int_equal(server->http_port, 8070);
+    assert_int_equal(server->http.connections, 10);
+    assert_int_equal(server->http.per_source, 5);
+    assert_int_equal(server->http.downloads, 8);
+    assert_int_equal(server->http.downloads_per_source, 4);
+    assert_int_equal(server->https_port, 8443);
+    assert_string_equal(server->tls_certificate, "/c.pem");
+    assert_string_equal(server->tls_key, "/k.pem");
     assert_false(server->router_advert);
     assert_string_equal(server->state_dir, "/s");
     assert_string_equal(server->cache_dir, "/c");
