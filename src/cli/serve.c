@@ -29,7 +29,7 @@ static int run(struct context *context, int argc, char **argv)
     cleanup_diags struct diags diags = {0};
     cleanup_free char *list = xstrdup(interfaces);
     cleanup_free const char **names = split_names(list);
-    struct artifact_source artifacts = built_artifacts(context);
+    struct artifact_source artifacts = recorded_artifacts(context);
     if (verbose)
         log_set_level(LOG_LEVEL_DEBUG);
     int r = daemon_run(&(struct daemon_options){.config_dir = context->config_dir,

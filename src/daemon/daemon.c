@@ -31,7 +31,7 @@ struct daemon {
     uv_loop_t loop;
     struct site *site;                      /* of the configuration, until a generation is there; else NULL */
     const struct server_settings *settings; /* of the generation, else of `site` */
-    char *state_dir;
+    char *state_dir, *cache_dir;            /* as they were at start */
     struct store *store;
     struct committer *committer;
     struct generations generations;
@@ -302,6 +302,7 @@ static int load_definitions(struct daemon *d, struct diags *diags)
         d->site = site_new();
     d->settings = &d->site->server;
     d->state_dir = xstrdup(d->settings->state_dir);
+    d->cache_dir = xstrdup(d->settings->cache_dir);
     int loaded = generation_load(d->state_dir, 0, &none, &g);
     if (!readable) {
         VEC_EACH(diag, &edits.list)
@@ -612,6 +613,7 @@ static int start_watch(struct daemon *d)
                                   .config_dir = d->options->config_dir,
                                   .share_dir = d->options->share_dir,
                                   .state_dir = d->state_dir,
+                                  .cache_dir = d->cache_dir,
                                   .artifacts = d->options->artifacts,
                                   .on_generation = on_generation,
                                   .on_attempt = on_attempt,
@@ -671,6 +673,7 @@ static void stop(struct daemon *d)
         if (fds[i] >= 0)
             close(fds[i]);
     free(d->state_dir);
+    free(d->cache_dir);
     free(d->loader_dir);
     free(d->last_warning);
     free(d->last_error);
