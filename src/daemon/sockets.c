@@ -2,6 +2,7 @@
 #include "daemon/sockets.h"
 #include "base/str.h"
 #include "daemon/port_owner.h"
+#include "model/site.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <linux/icmp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,10 +25,15 @@ static struct sockaddr_in address_of(ipv4_t address, uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
 }
 
-/* Past the system's limit with CAP_NET_ADMIN, else up to it. */
+/* Past the system's limit with CAP_NET_ADMIN, else up to it; one that is as large already is left so. The
+ * kernel counts with twice the size. */
 static void set_buffer(int fd, int forced, int plain, int size)
 {
-    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) < 0)
+    int has = 0;
+    socklen_t length = sizeof(has);
+    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) == 0)
+        return;
+    if (getsockopt(fd, SOL_SOCKET, plain, &has, &length) < 0 || has / 2 < size)
         (void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
@@ -34,6 +41,81 @@ static void set_buffers(int fd, int receive)
 {
     set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receive);
     set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
+}
+
+/* Sockets opened ahead. */
+
+enum kind { AHEAD_DHCP, AHEAD_TFTP, AHEAD_HTTP };
+
+struct ahead {
+    enum kind kind;
+    char name[IF_NAMESIZE]; /* of the interface; "" where an address is bound */
+    ipv4_t address;
+    uint16_t port;
+    int fd;    /* -errno: it could not be opened */
+    char *why; /* then */
+};
+
+static VEC(struct ahead) ahead;
+static int spares[SOCKETS_SPARE];
+static size_t spares_n;
+
+static void keep_ahead(enum kind kind, const char *name, ipv4_t address, uint16_t port, int fd,
+                       const struct diags *why)
+{
+    struct ahead *a = VEC_ADD(&ahead);
+    *a = (struct ahead){.kind = kind, .address = address, .port = port, .fd = fd};
+    snprintf(a->name, sizeof(a->name), "%s", name);
+    if (fd < 0)
+        a->why = xstrdup(why->list.n ? why->list.items[0].text : strerror(-fd));
+}
+
+/* Hands over what was opened ahead. False: nothing was. */
+static bool take_ahead(enum kind kind, const char *name, ipv4_t address, uint16_t port, struct diags *diags,
+                       int *ret_fd)
+{
+    VEC_EACH(a, &ahead) {
+        if (a->kind != kind || strcmp(a->name, name) != 0 || a->address != address || a->port != port)
+            continue;
+        if (a->fd < 0) {
+            diag_error(diags, NULL, "%s", a->why);
+            free(a->why);
+        }
+        *ret_fd = a->fd;
+        *a = ahead.items[--ahead.n];
+        return true;
+    }
+    return false;
+}
+
+static bool has_buffer(int fd, int receive)
+{
+    int has = 0;
+    socklen_t size = sizeof(has);
+    return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &has, &size) == 0 && has / 2 >= receive;
+}
+
+/* A UDP socket: a new one, unless it would have small buffers and there is a spare one. */
+static int udp_socket(int receive)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    set_buffers(fd, receive);
+    if (!has_buffer(fd, receive) && spares_n) {
+        close(fd);
+        fd = spares[--spares_n];
+    }
+    return fd;
+}
+
+/* One for the reserve. -1: without the privilege there is nothing to keep. */
+static int large_socket(void)
+{
+    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0)
+        set_buffers(fd, DHCP_BUFFER);
+    return fd >= 0 && has_buffer(fd, DHCP_BUFFER) ? TAKE_FD(fd) : -1;
 }
 
 /* Says why the port could not be had. `key` is its name in rambox.yaml; NULL: it cannot be another. */
@@ -62,42 +144,55 @@ static int refuse_bind(int r, const char *what, const char *key, ipv4_t address,
     return r;
 }
 
-int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue)
+static int open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags)
 {
     const int on = 1;
-    int queue = 0;
-    socklen_t size = sizeof(queue);
     struct sockaddr_in any = address_of(0, port);
-    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    cleanup_close int fd = udp_socket(DHCP_BUFFER);
     if (fd < 0)
-        return diag_errno(diags, -errno, "cannot open a DHCP socket");
+        return diag_errno(diags, fd, "cannot open a DHCP socket");
     if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface->name, (socklen_t)strlen(iface->name)) < 0)
         return diag_errno(diags, -errno, "cannot use interface %s for DHCP", iface->name);
     (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
-    set_buffers(fd, DHCP_BUFFER);
-    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, &size);
     if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
         return refuse_bind(-errno, "DHCP", port == DHCP_PXE_PORT ? NULL : "dhcp_port", 0, port, false, diags);
-    *ret_queue = queue;
     return TAKE_FD(fd);
 }
 
-int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags)
+int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue)
+{
+    int fd, queue = 0;
+    socklen_t size = sizeof(queue);
+    if (!take_ahead(AHEAD_DHCP, iface->name, 0, port, diags, &fd))
+        fd = open_dhcp(iface, port, diags);
+    if (fd < 0)
+        return fd;
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, &size);
+    *ret_queue = queue;
+    return fd;
+}
+
+static int open_tftp(ipv4_t address, uint16_t port, struct diags *diags)
 {
     struct sockaddr_in sa = address_of(address, port);
-    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    cleanup_close int fd = udp_socket(RECEIVE_BUFFER);
     if (fd < 0)
-        return diag_errno(diags, -errno, "cannot open a TFTP socket");
-    set_buffers(fd, RECEIVE_BUFFER);
+        return diag_errno(diags, fd, "cannot open a TFTP socket");
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
         return refuse_bind(-errno, "TFTP", "tftp: port", address, port, false, diags);
     return TAKE_FD(fd);
 }
 
-int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags)
+int socket_open_tftp(ipv4_t address, uint16_t port, struct diags *diags)
+{
+    int fd;
+    return take_ahead(AHEAD_TFTP, "", address, port, diags, &fd) ? fd : open_tftp(address, port, diags);
+}
+
+static int open_http(ipv4_t address, uint16_t port, struct diags *diags)
 {
     const int on = 1;
     struct sockaddr_in sa = address_of(address, port);
@@ -108,6 +203,53 @@ int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags)
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, HTTP_BACKLOG) < 0)
         return refuse_bind(-errno, "HTTP", "http: port", address, port, true, diags);
     return TAKE_FD(fd);
+}
+
+int socket_open_http(ipv4_t address, uint16_t port, struct diags *diags)
+{
+    int fd;
+    return take_ahead(AHEAD_HTTP, "", address, port, diags, &fd) ? fd : open_http(address, port, diags);
+}
+
+static void dhcp_ahead(const struct served_iface *iface, uint16_t port)
+{
+    cleanup_diags struct diags why = {0};
+    keep_ahead(AHEAD_DHCP, iface->name, 0, port, open_dhcp(iface, port, &why), &why);
+}
+
+static void address_ahead(enum kind kind, ipv4_t address, uint16_t port)
+{
+    cleanup_diags struct diags why = {0};
+    int fd = kind == AHEAD_TFTP ? open_tftp(address, port, &why) : open_http(address, port, &why);
+    keep_ahead(kind, "", address, port, fd, &why);
+}
+
+void sockets_ahead(const struct served_ifaces *served, const struct server_settings *settings)
+{
+    VEC_EACH(iface, &served->list) {
+        dhcp_ahead(iface, settings->dhcp_port);
+        dhcp_ahead(iface, DHCP_PXE_PORT);
+        address_ahead(AHEAD_TFTP, iface->address, settings->tftp_port);
+        address_ahead(AHEAD_HTTP, iface->address, settings->http_port);
+    }
+    for (int fd; spares_n < SOCKETS_SPARE && (fd = large_socket()) >= 0;)
+        spares[spares_n++] = fd;
+}
+
+void sockets_ahead_done(void)
+{
+    VEC_EACH(a, &ahead) {
+        close_cleanup(&a->fd);
+        free(a->why);
+    }
+    VEC_FREE(&ahead);
+}
+
+void sockets_end(void)
+{
+    sockets_ahead_done();
+    while (spares_n)
+        close(spares[--spares_n]);
 }
 
 /* `what` and what it is for. */

@@ -179,6 +179,7 @@ void site_free(struct site *site)
     free(site->server.state_dir);
     free(site->server.cache_dir);
     free(site->server.loader_dir);
+    free(site->server.user);
     option_values_clear(&site->options);
     VEC_EACH(class, &site->classes)
         client_class_clear(class);

@@ -137,6 +137,7 @@ static void describe_server(const struct site *site, struct things *things)
     add(thing, "tftp max_windowsize", "%u", server->tftp_max_window);
     add(thing, "http port", "%u", server->http_port);
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
+    add_text(thing, "user", server->user);
     add_text(thing, "loaders", server->loader_dir);
     add_options(thing, &site->options);
 }
