@@ -109,7 +109,7 @@ static int find_user(struct confine *c, const char *name)
 static bool can_read(uid_t uid, gid_t gid, const char *user, const char *path)
 {
     gid_t groups[256];
-    uint64_t effective, permitted;
+    uint64_t effective = 0, permitted = 0;
     int n = getgroups((int)ARRAY_SIZE(groups), groups);
     if (n < 0 || caps_get(&effective, &permitted) < 0)
         return true; /* then opening it will tell */
@@ -203,7 +203,8 @@ static int allow_paths(const struct confine_spec *spec, struct confine *c, struc
     int r = landlock_new(&c->abi);
     if (r == -EOPNOTSUPP) {
         diag_warning(diags, NULL,
-                     "this kernel has no Landlock, so what the server may read and write is up to the "
+                     "there is no Landlock here (Linux 5.13 has it), so what the server may read and write "
+                     "is up to the "
                      "permissions of the files alone");
         return 0;
     }
@@ -256,7 +257,7 @@ static bool has_threads(void)
 
 static int become(const struct confine *c)
 {
-    uint64_t effective, permitted;
+    uint64_t effective = 0, permitted = 0;
     int r = caps_get(&effective, &permitted);
     if (r < 0)
         return r;

@@ -54,7 +54,8 @@ int landlock_new(int *ret_abi)
 {
     int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 0)
-        return errno == ENOSYS || errno == EOPNOTSUPP ? -EOPNOTSUPP : -errno;
+        /* EPERM: whatever this process is in already (a container) does not let it. */
+        return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? -EOPNOTSUPP : -errno;
     struct ruleset attr = {.fs = fs_rights(abi), .net = ACCESS_NET_CONNECT, .scoped = scopes()};
     size_t size = abi >= 6 ? sizeof(attr) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
     int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
