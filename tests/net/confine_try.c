@@ -1,8 +1,8 @@
 /* Confines itself as the server does, by the very same function, and tries to leave; then does what the
  * server does. Used by tests/net/confine.
  *
- *     confine-try STATE CONFIG USER ADDRESS IFACE    a line for each attempt: NAME `done`, or NAME and an
- * errno confine-try without-landlock COMMAND...        runs the command as on a kernel that has no Landlock
+ *     confine-try STATE CONFIG USER ADDRESS IFACE   a line for each attempt: NAME and `done` or an errno
+ *     confine-try without-landlock COMMAND...       runs the command as on a kernel without Landlock
  *
  * STATE and CONFIG are folders; USER `-`: the server's usual one. CONFIG/link leads to a file outside. With
  * the USER `unconfined` it stays as it is, and tries what does no harm then: all of that is to succeed, else
