@@ -153,15 +153,45 @@ static struct image_inputs inputs_of(const struct builder *b, const struct site 
     return inputs;
 }
 
+static int definition_key(const struct builder *b, const struct site *site, enum artifact_kind kind,
+                          const char *name, const struct digest *initramfs, struct diags *diags,
+                          struct digest *ret_key)
+{
+    struct build_env env = b->env;
+    env.diags = diags;
+    if (kind == ARTIFACT_KERNEL)
+        return kernel_definition_key(site_kernel(site, name), initramfs, &env, ret_key);
+    struct image_inputs inputs = inputs_of(b, site, name);
+    image_definition_key(&env, site_image(site, name), &inputs, ret_key);
+    return 0;
+}
+
+/* Beside the record by all inputs, the one by the definition alone: what it built to last. It is written
+ * last, so whoever waits for it finds everything. */
+static int record(const struct builder *b, const struct site *site, const struct digest *initramfs,
+                  const struct build_item *item)
+{
+    struct digest key;
+    struct built last;
+    int r = definition_key(b, site, item->kind, item->name, initramfs, b->env.diags, &key);
+    if (r < 0 || (built_get(b->env.cache_dir, b->env.artifact_dir, &key, &last) == 0 &&
+                  digest_equal(&last.artifact, &item->built.artifact)))
+        return r;
+    r = built_put(b->env.cache_dir, b->env.artifact_dir, &key, &item->built);
+    return r < 0 ? diag_errno(b->env.diags, r, "cannot write to the cache folder %s", b->env.cache_dir) : 0;
+}
+
 static int build_image(struct builder *b, const struct site *site, struct build_item *item)
 {
     const struct image_def *def = site_image(site, item->name);
     struct image_inputs inputs = inputs_of(b, site, item->name);
     image_result_clear(&item->image); /* of an earlier round */
-    int r = image_build(&b->env, def, &inputs, &item->image);
-    if (r >= 0)
-        item->built = item->image.built;
-    return r;
+    int outcome = image_build(&b->env, def, &inputs, &item->image);
+    if (outcome < 0)
+        return outcome;
+    item->built = item->image.built;
+    int r = record(b, site, NULL, item);
+    return r < 0 ? r : outcome;
 }
 
 /* The image that a kernel has inside is in the list before it. */
@@ -178,7 +208,9 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
                               def->name, def->initramfs);
         initramfs = &other->built.artifact;
     }
-    return kernel_build(def, initramfs, &b->env, &item->built);
+    int outcome = kernel_build(def, initramfs, &b->env, &item->built);
+    int r = outcome < 0 ? outcome : record(b, site, initramfs, item);
+    return r < 0 ? r : outcome;
 }
 
 int builder_build(struct builder *b, const struct site *site, struct build_list *list)
@@ -247,6 +279,32 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
 }
 
+/* The record of one definition. A kernel with an image inside needs that image's first. */
+static int find_recorded(const struct builder *b, const struct site *site, enum artifact_kind kind,
+                         const char *name, struct diags *diags, struct built *ret_built)
+{
+    const struct kernel_def *kernel = kind == ARTIFACT_KERNEL ? site_kernel(site, name) : NULL;
+    struct built initramfs;
+    struct digest key;
+    unsigned errors = diags->errors;
+    if (!kernel && (kind == ARTIFACT_KERNEL || !site_image(site, name)))
+        return diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name), -ENOENT;
+    bool inside = kernel && kernel->initramfs;
+    int r = inside ? find_recorded(b, site, ARTIFACT_IMAGE, kernel->initramfs, diags, &initramfs) : 0;
+    if (r == 0)
+        r = definition_key(b, site, kind, name, inside ? &initramfs.artifact : NULL, diags, &key);
+    if (r == 0)
+        r = built_get(b->env.cache_dir, b->env.artifact_dir, &key, ret_built);
+    return r == -ENOENT ? not_built(diags, errors, kind, name) : r;
+}
+
+static struct generation_artifact artifact_of(enum artifact_kind kind, const char *name,
+                                              const struct built *built)
+{
+    return (struct generation_artifact){
+        .kind = kind, .name = xstrdup(name), .digest = built->artifact, .size = built->size};
+}
+
 static int find(void *user, const struct site *site, enum artifact_kind kind, const char *name,
                 struct diags *diags, struct generation_artifact *ret_artifact)
 {
@@ -255,12 +313,26 @@ static int find(void *user, const struct site *site, enum artifact_kind kind, co
     int r = kind == ARTIFACT_IMAGE ? builder_find_image(b, site, name, diags, &built)
                                    : find_kernel(b, site, name, diags, &built);
     if (r == 0)
-        *ret_artifact = (struct generation_artifact){
-            .kind = kind, .name = xstrdup(name), .digest = built.artifact, .size = built.size};
+        *ret_artifact = artifact_of(kind, name, &built);
+    return r;
+}
+
+static int find_in_record(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                          struct diags *diags, struct generation_artifact *ret_artifact)
+{
+    struct built built;
+    int r = find_recorded(user, site, kind, name, diags, &built);
+    if (r == 0)
+        *ret_artifact = artifact_of(kind, name, &built);
     return r;
 }
 
 struct artifact_source builder_source(struct builder *b)
 {
     return (struct artifact_source){.find = find, .user = b};
+}
+
+struct artifact_source builder_recorded_source(struct builder *b)
+{
+    return (struct artifact_source){.find = find_in_record, .user = b};
 }

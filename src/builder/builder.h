@@ -41,11 +41,19 @@ static inline void build_list_cleanup(struct build_list *list)
  * it. 0, or -ENOENT with a diagnostic for each unknown name. */
 int builder_select(const struct site *site, char *const *names, struct diags *diags, struct build_list *list);
 
-/* Builds all of the list; one that fails does not keep the others from being built. 0 or the first -errno. */
+/* Builds all of the list, and records what each definition built to; one that fails does not keep the others
+ * from being built. 0 or the first -errno. */
 int builder_build(struct builder *b, const struct site *site, struct build_list *list);
 
-/* Finds artifacts for publish(), building and fetching nothing. */
+/* Finds artifacts for publish(), building and fetching nothing: what would come out if it were built now. It
+ * asks the compiler for its version and reads the files of the machine that go into images. */
 struct artifact_source builder_source(struct builder *b);
+
+/* Finds them by the record: what came out when the definition, as it is now, was built last. It runs no
+ * program and reads nothing outside the configuration, share and cache folders and the artifact store, so
+ * that the server can do it in its confinement; a compiler that was upgraded since is no reason to publish
+ * nothing. */
+struct artifact_source builder_recorded_source(struct builder *b);
 
 /* Everything known of the current artifact of one image. 0; -ENOENT with a diagnostic when it is not built.
  */

@@ -271,6 +271,18 @@ static int parse_interface(const struct type *type, const char *text, void *targ
     return replace(target, text);
 }
 
+static int parse_user(const struct type *type, const char *text, void *target)
+{
+    size_t n = strlen(text);
+    (void)type;
+    if (n < 1 || n > 32 || (!isalpha((unsigned char)text[0]) && text[0] != '_'))
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)text[i]) && !strchr("_-.", text[i]))
+            return -EINVAL;
+    return replace(target, text);
+}
+
 static int parse_folder(const struct type *type, const char *text, void *target)
 {
     return text[0] == '/' ? parse_text(type, text, target) : -EINVAL;
@@ -394,6 +406,10 @@ const struct type type_interface = {.what = "network interface",
                                     .expected = "a name of at most 15 characters like eth1",
                                     .parse = parse_interface,
                                     .size = sizeof(char *)};
+const struct type type_user = {.what = "user",
+                               .expected = "the name of a user of this machine like rambox",
+                               .parse = parse_user,
+                               .size = sizeof(char *)};
 const struct type type_folder = {.what = "folder",
                                  .expected = "an absolute path like /var/lib/rambox",
                                  .parse = parse_folder,

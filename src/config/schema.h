@@ -104,6 +104,7 @@ const char *show_text(const char *text, char buf[static SHOWN_MAX]);
 extern const struct type type_text;      /* char *: one line, no control characters (they would break out of a
                                             boot script) */
 extern const struct type type_label;     /* char *: a host label */
+extern const struct type type_user;      /* char *: name of a user of this machine */
 extern const struct type type_interface; /* char *: name of a network interface */
 extern const struct type type_folder;    /* char *: an absolute path */
 extern const struct type type_mac;       /* struct mac: of one card */

@@ -110,6 +110,7 @@ static int read_server(struct mapper *m, const struct yaml_node *key, const stru
         FIELD("router_advertisement", type_bool, struct server_settings, router_advert),
         FIELD("state", type_folder, struct server_settings, state_dir),
         FIELD("cache", type_folder, struct server_settings, cache_dir),
+        FIELD("user", type_user, struct server_settings, user),
         FIELD("loaders", type_folder, struct server_settings, loader_dir),
         {0},
     };

@@ -1,4 +1,5 @@
-/* See daemon/daemon.h. The order of the start: definitions, store, services, ports; then the loop. */
+/* See daemon/daemon.h. The order of the start: definitions, ports, confinement, store, services; then the
+ * loop. */
 #include "daemon/daemon.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -6,6 +7,7 @@
 #include "config/config.h"
 #include "daemon/binding.h"
 #include "daemon/clock.h"
+#include "daemon/confine.h"
 #include "daemon/control.h"
 #include "daemon/events.h"
 #include "daemon/sockets.h"
@@ -33,7 +35,7 @@ struct daemon {
     uv_loop_t loop;
     struct site *site;                      /* of the configuration, until a generation is there; else NULL */
     const struct server_settings *settings; /* of the generation, else of `site` */
-    char *state_dir;
+    char *state_dir, *cache_dir;            /* as they were at start */
     struct store *store;
     struct committer *committer;
     struct generations generations;
@@ -56,7 +58,7 @@ struct daemon {
     uv_timer_t rebind_timer, tls_timer, watchdog;
     uv_signal_t signals[3];
     char *last_warning, *last_error; /* about interfaces and their sockets; said once */
-    char *loader_dir;                /* `loaders:` as it was at start; NULL: not set */
+    char *loader_dir, *user;         /* `loaders:` and `user:` as they were at start; NULL: not set */
 };
 
 static uint64_t random_bits(void *user)
@@ -89,7 +91,14 @@ static void log_diags(const struct diags *diags)
     }
 }
 
-/* The same, unless *last says that they were the last ones told; they are then. */
+static void pass_on(const struct diags *from, struct diags *to)
+{
+    VEC_EACH(diag, &from->list)
+        diag_add(to, diag->severity, diag->file ? &(struct pos){diag->file, diag->line, diag->column} : NULL,
+                 "%s", diag->text);
+}
+
+/* As log_diags, unless *last says that they were the last ones told; they are then. */
 static void log_diags_once(const struct diags *diags, char **last)
 {
     struct str said = {0};
@@ -134,27 +143,38 @@ static void tell_serving(struct daemon *d)
     VEC_FREE(&names);
 }
 
-/* Opens and closes sockets as the interfaces and the settings want it. Warnings that were said are not
- * repeated. */
-static int rebind(struct daemon *d, struct diags *diags, bool *ret_changed)
+/* The interfaces that are to be served. The caller's, to VEC_FREE. Warnings that were said are not repeated.
+ */
+static int choose_interfaces(struct daemon *d, struct ifaces *ifaces, struct diags *diags,
+                             struct served_ifaces *ret_served)
 {
-    __attribute__((cleanup(ifaces_cleanup))) struct ifaces ifaces = {0};
     cleanup_diags struct diags warnings = {0};
-    struct served_ifaces served = {0};
     struct site empty = {0};
     const struct generation *g = d->generations.current;
-    *ret_changed = false;
-    int r = ifaces_read(&ifaces);
+    int r = ifaces_read(ifaces);
     if (r < 0)
         return diag_errno(diags, r, "cannot read the network interfaces");
-    tell_addresses(d, &ifaces);
-    ifaces_choose(&ifaces,
+    ifaces_choose(ifaces,
                   g         ? g->site
                   : d->site ? d->site
                             : &empty,
-                  d->options->interfaces, &warnings, &served);
+                  d->options->interfaces, &warnings, ret_served);
     log_diags_once(&warnings, &d->last_warning);
-    /* Without an identity all but TLS is served. */
+    return 0;
+}
+
+/* Opens and closes sockets as the interfaces and the settings want it. Without an identity all but TLS is
+ * served.
+ */
+static int rebind(struct daemon *d, struct diags *diags, bool *ret_changed)
+{
+    __attribute__((cleanup(ifaces_cleanup))) struct ifaces ifaces = {0};
+    struct served_ifaces served = {0};
+    *ret_changed = false;
+    int r = choose_interfaces(d, &ifaces, diags, &served);
+    if (r < 0)
+        return r;
+    tell_addresses(d, &ifaces);
     struct server_settings settings = *d->settings;
     bool tls;
     int kept = tls_keep(d->bindings.services.http, &settings, d->state_dir, &served,
@@ -242,6 +262,22 @@ static void use_generation(struct daemon *d, struct generation *generation)
                     d->state_dir);
 }
 
+/* Settings that the process cannot change while it runs. */
+static void tell_fixed(const struct daemon *d)
+{
+    const struct server_settings *s = d->settings;
+    if (!str_eq(s->loader_dir, d->loader_dir))
+        log_warning("server: loaders is now %s; restart rambox to serve boot files from there instead of %s",
+                    s->loader_dir ? s->loader_dir : "the usual folders",
+                    d->loader_dir ? d->loader_dir : "the usual folders");
+    if (!str_eq(s->cache_dir, d->cache_dir))
+        log_warning("server: cache is now %s; restart rambox to find builds there instead of in %s",
+                    s->cache_dir, d->cache_dir);
+    if (!str_eq(s->user, d->user))
+        log_warning("server: user is now %s; restart rambox to serve as that user",
+                    s->user ? s->user : "not said");
+}
+
 static void on_generation(void *user, struct generation *generation)
 {
     struct daemon *d = user;
@@ -250,10 +286,7 @@ static void on_generation(void *user, struct generation *generation)
     tftp_service_set_settings(d->bindings.services.tftp, &tftp, d->settings->tftp_own_ports);
     http_service_set_limits(d->bindings.services.http, &d->settings->http);
     log_info("generation %u is served from now on", generation->number);
-    if (!str_eq(d->settings->loader_dir, d->loader_dir))
-        log_warning("server: loaders is now %s; restart rambox to serve boot files from there instead of %s",
-                    d->settings->loader_dir ? d->settings->loader_dir : "the usual folders",
-                    d->loader_dir ? d->loader_dir : "the usual folders");
+    tell_fixed(d);
     (void)rebind_or_retry(d);
     if (d->started)
         tell_serving(d);
@@ -265,6 +298,12 @@ static void on_attempt(void *user, int r, const struct diags *diags, bool repeat
     unsigned number = generation_number(d);
     if (!repeated)
         log_diags(diags);
+    if ((r == -EACCES || r == -EPERM) && !d->options->unconfined && !repeated)
+        log_warning(
+            "the server may read only beneath the folders that it started with (docs/security.md): when "
+            "%s was replaced as a whole, or has links to files elsewhere, restart rambox, or put the "
+            "files there",
+            d->options->config_dir);
     if (r < 0 && number && !repeated)
         log_error("the configuration in %s was not published; generation %u stays", d->options->config_dir,
                   number);
@@ -321,11 +360,12 @@ static int load_definitions(struct daemon *d, struct diags *diags)
         d->site = site_new();
     d->settings = &d->site->server;
     d->state_dir = xstrdup(d->settings->state_dir);
+    d->cache_dir = xstrdup(d->settings->cache_dir);
+    d->loader_dir = xstrdup(d->settings->loader_dir);
+    d->user = xstrdup(d->settings->user);
     int loaded = generation_load(d->state_dir, 0, &none, &g);
     if (!readable) {
-        VEC_EACH(diag, &edits.list)
-            diag_add(diags, diag->severity, &(struct pos){diag->file, diag->line, diag->column}, "%s",
-                     diag->text);
+        pass_on(&edits, diags);
         if (loaded < 0) {
             diag_note(diags, NULL,
                       "nothing was published to %s either, so there is nothing to serve; `rambox init` "
@@ -505,10 +545,9 @@ static int open_files(struct daemon *d, struct diags *diags)
     d->artifacts_fd = r == 0 ? open(artifacts, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (d->artifacts_fd < 0)
         return diag_errno(diags, r < 0 ? r : -errno, "cannot use %s", artifacts);
-    d->loader_dir = xstrdup(d->settings->loader_dir);
-    if (d->settings->loader_dir)
-        add_loader_folder(d, d->settings->loader_dir);
-    for (const char *const *folder = bootfile_folders; *folder && !d->settings->loader_dir; folder++)
+    if (d->loader_dir)
+        add_loader_folder(d, d->loader_dir);
+    for (const char *const *folder = bootfile_folders; *folder && !d->loader_dir; folder++)
         add_loader_folder(d, *folder);
     if (!d->loader_fds_n)
         log_warning(
@@ -527,9 +566,6 @@ static int start_services(struct daemon *d, struct diags *diags)
     struct services *s = &d->bindings.services;
     s->loop = &d->loop;
     s->generations = &d->generations;
-    s->link_fd = socket_open_link(diags);
-    if (s->link_fd < 0)
-        return s->link_fd;
     int r = probe_service_new(&d->loop, random_bits(NULL), diags, &d->probes);
     if (r < 0)
         return r;
@@ -571,11 +607,73 @@ static int make_servers(struct daemon *d, struct diags *diags)
     return d->dhcp_server ? 0 : diag_errno(diags, -ENOMEM, "cannot start");
 }
 
+/* What takes the privileges of the start. The services take the ports over when they begin, see rebind. */
+static int open_sockets(struct daemon *d, struct diags *diags)
+{
+    __attribute__((cleanup(ifaces_cleanup))) struct ifaces ifaces = {0};
+    struct served_ifaces served = {0};
+    struct services *s = &d->bindings.services;
+    s->link_fd = socket_open_link(diags);
+    if (s->link_fd < 0)
+        return s->link_fd;
+    int r = choose_interfaces(d, &ifaces, diags, &served);
+    if (r == 0)
+        sockets_ahead(&served, d->settings, tftp_service_workers(d->settings->tftp_workers));
+    VEC_FREE(&served.list);
+    return r;
+}
+
+/* No thread runs yet, and no packet was read. */
+static int confine(struct daemon *d, struct diags *diags)
+{
+    CLEANUP(confine_free) struct confine *confine = NULL;
+    cleanup_diags struct diags said = {0};
+    cleanup_free char *built = xasprintf("%s/built", d->cache_dir);
+    cleanup_free char *copies = xasprintf("%s/artifacts", d->cache_dir);
+    VEC(const char *) read = {0};
+    if (d->options->unconfined) {
+        log_warning(
+            "UNCONFINED: the server keeps all its privileges, as --unconfined says; use this to find a "
+            "fault, not to serve");
+        return 0;
+    }
+    (void)dir_make(built); /* a folder that is not there now could not be read later */
+    (void)dir_make(copies);
+    const char *const folders[] = {
+        d->options->config_dir,       d->options->share_dir, built, copies, d->loader_dir,
+        d->settings->tls_certificate, d->settings->tls_key};
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        if (folders[i])
+            VEC_PUSH(&read, folders[i]);
+    for (const char *const *folder = bootfile_folders; *folder && !d->loader_dir; folder++)
+        VEC_PUSH(&read, *folder);
+    VEC_PUSH(&read, NULL);
+    int r = confine_prepare(
+        &(struct confine_spec){.user = d->user, .state_dir = d->state_dir, .read = read.items}, &said,
+        &confine);
+    VEC_FREE(&read);
+    if (r == 0)
+        r = confine_enter(confine, &said);
+    if (r < 0) {
+        pass_on(&said, diags);
+        return r;
+    }
+    log_diags(&said);
+    log_info("%s", confine_text(confine));
+    return r;
+}
+
 static int start(struct daemon *d, struct diags *diags)
 {
     int r = load_definitions(d, diags);
     if (r == 0 && d->options->events)
         r = event_stream_open(d->options->events, diags, &d->events.stream);
+    if (r == 0)
+        r = open_sockets(d, diags);
+    if (r == 0)
+        r = confine(d, diags);
+    if (r == 0 && d->events.stream)
+        r = event_stream_start(d->events.stream, diags);
     if (r == 0)
         r = make_servers(d, diags);
     if (r == 0)
@@ -591,7 +689,10 @@ static int start(struct daemon *d, struct diags *diags)
     if (r == 0)
         r = watch_interfaces(d, diags);
     bool changed;
-    return r == 0 ? rebind(d, diags, &changed) : r;
+    if (r == 0)
+        r = rebind(d, diags, &changed);
+    sockets_ahead_done();
+    return r;
 }
 
 /* Signals. */
@@ -643,6 +744,7 @@ static int start_watch(struct daemon *d)
                                   .config_dir = d->options->config_dir,
                                   .share_dir = d->options->share_dir,
                                   .state_dir = d->state_dir,
+                                  .cache_dir = d->cache_dir,
                                   .artifacts = d->options->artifacts,
                                   .on_generation = on_generation,
                                   .on_attempt = on_attempt,
@@ -688,6 +790,7 @@ static void stop(struct daemon *d)
     uv_walk(&d->loop, close_handle, NULL);
     uv_run(&d->loop, UV_RUN_DEFAULT); /* also waits for an attempt to publish that runs */
     uv_loop_close(&d->loop);
+    sockets_end();
     store_close(d->store);
     files_free(d->files);
     dhcp_server_free(d->dhcp_server);
@@ -702,7 +805,9 @@ static void stop(struct daemon *d)
         if (fds[i] >= 0)
             close(fds[i]);
     free(d->state_dir);
+    free(d->cache_dir);
     free(d->loader_dir);
+    free(d->user);
     free(d->last_warning);
     free(d->last_error);
     free(d);

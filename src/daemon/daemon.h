@@ -9,6 +9,9 @@
  *      TFTP sockets --> serve/tftp, serve/files        HTTP sockets --> serve/http
  *      (thread of its own)                             (threads of their own)
  *
+ * It begins as whoever started it, binds its sockets, and confines itself (daemon/confine.h) before it starts
+ * a thread or reads a packet.
+ *
  * Whatever goes wrong for one request is that request's loss; the process ends only on SIGTERM or SIGINT, or
  * at start, when what it needs (its ports, its store) is not to be had.
  */
@@ -20,7 +23,8 @@ struct daemon_options {
     const char *config_dir, *share_dir;
     const char *events;            /* --events PATH; NULL: none */
     const char *const *interfaces; /* --interface; NULL-terminated; NULL or empty: by the configuration */
-    const struct artifact_source *artifacts;
+    const struct artifact_source *artifacts; /* asked by a confined thread (daemon/confine.h) */
+    bool unconfined;                         /* --unconfined */
 };
 
 /* Serves until it is told to stop. 0 after an orderly stop; -errno with `diags` when it could not start. */

@@ -25,6 +25,7 @@ struct event_stream {
     _Atomic(struct line *) waiting; /* newest first */
     atomic_uint n_waiting, lost;
     atomic_bool stop;
+    bool started;
 };
 
 /* Text of the wire may be no UTF-8; then each byte beyond ASCII is written as `\xff`. */
@@ -205,18 +206,20 @@ int event_stream_open(const char *path, struct diags *diags, struct event_stream
     int r = s->fd < 0 ? -errno : 0;
     sem_init(&s->wake, 0, 0);
     sem_init(&s->ended, 0, 0);
-    if (r == 0) {
-        (void)fcntl(s->fd, F_SETPIPE_SZ, 1 << 20);
-        r = -pthread_create(&s->thread, NULL, thread_main, s);
-    }
     if (r < 0) {
-        if (s->fd >= 0)
-            close(s->fd);
         free(s);
         return diag_errno(diags, r, "cannot write events to %s", path);
     }
+    (void)fcntl(s->fd, F_SETPIPE_SZ, 1 << 20);
     *ret_stream = s;
     return 0;
+}
+
+int event_stream_start(struct event_stream *s, struct diags *diags)
+{
+    int r = -pthread_create(&s->thread, NULL, thread_main, s);
+    s->started = r == 0;
+    return r < 0 ? diag_errno(diags, r, "cannot write events") : 0;
 }
 
 void event_stream_close(struct event_stream *s)
@@ -228,11 +231,12 @@ void event_stream_close(struct event_stream *s)
     sem_post(&s->wake);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 1;
-    if (sem_timedwait(&s->ended, &until) < 0) {
+    if (s->started && sem_timedwait(&s->ended, &until) < 0) {
         pthread_detach(s->thread); /* its reader does not read; the end of the process ends it */
         return;
     }
-    pthread_join(s->thread, NULL);
+    if (s->started)
+        pthread_join(s->thread, NULL);
     close(s->fd);
     sem_destroy(&s->wake);
     sem_destroy(&s->ended);

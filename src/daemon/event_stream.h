@@ -31,6 +31,8 @@ struct event_stream;
 /* PATH: a file (appended to), a FIFO, `-` for standard output, or the number of an open descriptor written
  * `fd:N`. 0 or -errno with `diags`. */
 int event_stream_open(const char *path, struct diags *diags, struct event_stream **ret_stream);
+/* Starts the thread that writes. 0 or -errno with `diags`. */
+int event_stream_start(struct event_stream *stream, struct diags *diags);
 /* Writes what waits, for at most a second. NULL is allowed. */
 void event_stream_close(struct event_stream *stream);
 

@@ -2,6 +2,7 @@
 #include "daemon/sockets.h"
 #include "base/str.h"
 #include "daemon/port_owner.h"
+#include "model/site.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <linux/icmp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,10 +25,15 @@ static struct sockaddr_in address_of(ipv4_t address, uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
 }
 
-/* Past the system's limit with CAP_NET_ADMIN, else up to it. */
+/* Past the system's limit with CAP_NET_ADMIN, else up to it; one that is as large already is left so. The
+ * kernel counts with twice the size. */
 static void set_buffer(int fd, int forced, int plain, int size)
 {
-    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) < 0)
+    int has = 0;
+    socklen_t length = sizeof(has);
+    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) == 0)
+        return;
+    if (getsockopt(fd, SOL_SOCKET, plain, &has, &length) < 0 || has / 2 < size)
         (void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
@@ -34,6 +41,82 @@ static void set_buffers(int fd, int receive)
 {
     set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receive);
     set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
+}
+
+/* Sockets opened ahead. */
+
+enum kind { AHEAD_DHCP, AHEAD_TFTP, AHEAD_HTTP };
+
+struct ahead {
+    enum kind kind;
+    char name[IF_NAMESIZE]; /* of the interface; "" where an address is bound */
+    ipv4_t address;
+    uint16_t port;
+    int fd;    /* -errno: it could not be opened */
+    char *why; /* then */
+};
+
+static VEC(struct ahead) ahead;
+static int spares[SOCKETS_SPARE];
+static size_t spares_n;
+
+static void keep_ahead(enum kind kind, const char *name, ipv4_t address, uint16_t port, int fd,
+                       const struct diags *why)
+{
+    struct ahead *a = VEC_ADD(&ahead);
+    *a = (struct ahead){.kind = kind, .address = address, .port = port, .fd = fd};
+    snprintf(a->name, sizeof(a->name), "%s", name);
+    if (fd < 0)
+        a->why = xstrdup(why->list.n ? why->list.items[0].text : strerror(-fd));
+}
+
+/* Hands over what was opened ahead. False: nothing was. */
+static bool take_ahead(enum kind kind, const char *name, ipv4_t address, uint16_t port, struct diags *diags,
+                       int *ret_fd)
+{
+    VEC_EACH(a, &ahead) {
+        if (a->kind != kind || strcmp(a->name, name) != 0 || a->address != address || a->port != port)
+            continue;
+        if (a->fd < 0) {
+            diag_error(diags, NULL, "%s", a->why);
+            free(a->why);
+        }
+        *ret_fd = a->fd;
+        ahead.n--; /* the others stay in their order, which is that of a group */
+        memmove(a, a + 1, (size_t)(ahead.items + ahead.n - a) * sizeof(*a));
+        return true;
+    }
+    return false;
+}
+
+static bool has_buffer(int fd, int receive)
+{
+    int has = 0;
+    socklen_t size = sizeof(has);
+    return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &has, &size) == 0 && has / 2 >= receive;
+}
+
+/* A UDP socket: a new one, unless it would have small buffers and there is a spare one. */
+static int udp_socket(int receive)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    set_buffers(fd, receive);
+    if (!has_buffer(fd, receive) && spares_n) {
+        close(fd);
+        fd = spares[--spares_n];
+    }
+    return fd;
+}
+
+/* One for the reserve. -1: without the privilege there is nothing to keep. */
+static int large_socket(void)
+{
+    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0)
+        set_buffers(fd, DHCP_BUFFER);
+    return fd >= 0 && has_buffer(fd, DHCP_BUFFER) ? TAKE_FD(fd) : -1;
 }
 
 /* Says why the port could not be had. `key` is its name in rambox.yaml; NULL: it cannot be another. */
@@ -62,27 +145,35 @@ static int refuse_bind(int r, const char *what, const char *key, ipv4_t address,
     return r;
 }
 
-int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue)
+static int open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags)
 {
     const int on = 1;
-    int queue = 0;
-    socklen_t size = sizeof(queue);
     struct sockaddr_in any = address_of(0, port);
-    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    cleanup_close int fd = udp_socket(DHCP_BUFFER);
     if (fd < 0)
-        return diag_errno(diags, -errno, "cannot open a DHCP socket");
+        return diag_errno(diags, fd, "cannot open a DHCP socket");
     if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface->name, (socklen_t)strlen(iface->name)) < 0)
         return diag_errno(diags, -errno, "cannot use interface %s for DHCP", iface->name);
     (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
-    set_buffers(fd, DHCP_BUFFER);
-    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, &size);
     if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
         return refuse_bind(-errno, "DHCP", port == DHCP_PXE_PORT ? NULL : "dhcp_port", 0, port, false, diags);
-    *ret_queue = queue;
     return TAKE_FD(fd);
+}
+
+int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct diags *diags, int *ret_queue)
+{
+    int fd, queue = 0;
+    socklen_t size = sizeof(queue);
+    if (!take_ahead(AHEAD_DHCP, iface->name, 0, port, diags, &fd))
+        fd = open_dhcp(iface, port, diags);
+    if (fd < 0)
+        return fd;
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, &size);
+    *ret_queue = queue;
+    return fd;
 }
 
 /* The first is opened as any other, so that a port in use is noticed, and then shared. */
@@ -90,10 +181,9 @@ static int open_tftp(ipv4_t address, uint16_t port, bool first, struct diags *di
 {
     const int on = 1;
     struct sockaddr_in sa = address_of(address, port);
-    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    cleanup_close int fd = udp_socket(RECEIVE_BUFFER);
     if (fd < 0)
-        return diag_errno(diags, -errno, "cannot open a TFTP socket");
-    set_buffers(fd, RECEIVE_BUFFER);
+        return diag_errno(diags, fd, "cannot open a TFTP socket");
     if (!first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
         return diag_errno(diags, -errno, "cannot share the TFTP port");
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
@@ -134,7 +224,7 @@ static int share_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *d
     return r < 0 ? diag_errno(diags, r, "cannot share the TFTP port by source addresses") : 0;
 }
 
-int sockets_open_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *diags, int *ret_fds)
+static int open_tftp_group(ipv4_t address, uint16_t port, unsigned n, struct diags *diags, int *ret_fds)
 {
     int fds[TFTP_SOCKETS_MAX];
     unsigned open = 1;
@@ -151,6 +241,15 @@ int sockets_open_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *d
     return 0;
 }
 
+int sockets_open_tftp(ipv4_t address, uint16_t port, unsigned n, struct diags *diags, int *ret_fds)
+{
+    unsigned taken = 0;
+    while (taken < n && take_ahead(AHEAD_TFTP, "", address, port, diags, &ret_fds[taken]))
+        if (ret_fds[taken++] < 0)
+            return ret_fds[taken - 1]; /* it was the only one: none is open */
+    return taken == n ? 0 : open_tftp_group(address, port, n, diags, ret_fds);
+}
+
 int socket_open_tftp_transfer(ipv4_t address, uint16_t *ret_port)
 {
     struct sockaddr_in sa = address_of(address, 0);
@@ -163,7 +262,7 @@ int socket_open_tftp_transfer(ipv4_t address, uint16_t *ret_port)
     return TAKE_FD(fd);
 }
 
-int socket_open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diags)
+static int open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diags)
 {
     const int on = 1;
     struct sockaddr_in sa = address_of(address, port);
@@ -175,6 +274,64 @@ int socket_open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diag
         return refuse_bind(-errno, tls ? "HTTPS" : "HTTP", tls ? "http: tls: port" : "http: port", address,
                            port, true, diags);
     return TAKE_FD(fd);
+}
+
+int socket_open_http(ipv4_t address, uint16_t port, bool tls, struct diags *diags)
+{
+    int fd;
+    return take_ahead(AHEAD_HTTP, "", address, port, diags, &fd) ? fd : open_http(address, port, tls, diags);
+}
+
+static void dhcp_ahead(const struct served_iface *iface, uint16_t port)
+{
+    cleanup_diags struct diags why = {0};
+    keep_ahead(AHEAD_DHCP, iface->name, 0, port, open_dhcp(iface, port, &why), &why);
+}
+
+static void tftp_ahead(ipv4_t address, uint16_t port, unsigned n)
+{
+    cleanup_diags struct diags why = {0};
+    int fds[TFTP_SOCKETS_MAX];
+    int r = open_tftp_group(address, port, n, &why, fds);
+    for (unsigned i = 0; i < (r < 0 ? 1 : n); i++)
+        keep_ahead(AHEAD_TFTP, "", address, port, r < 0 ? r : fds[i], &why);
+}
+
+static void http_ahead(ipv4_t address, uint16_t port, bool tls)
+{
+    cleanup_diags struct diags why = {0};
+    keep_ahead(AHEAD_HTTP, "", address, port, open_http(address, port, tls, &why), &why);
+}
+
+void sockets_ahead(const struct served_ifaces *served, const struct server_settings *settings,
+                   unsigned tftp_sockets)
+{
+    VEC_EACH(iface, &served->list) {
+        dhcp_ahead(iface, settings->dhcp_port);
+        dhcp_ahead(iface, DHCP_PXE_PORT);
+        tftp_ahead(iface->address, settings->tftp_port, tftp_sockets);
+        http_ahead(iface->address, settings->http_port, false);
+        if (settings->https_port)
+            http_ahead(iface->address, settings->https_port, true);
+    }
+    for (int fd; spares_n < SOCKETS_SPARE && (fd = large_socket()) >= 0;)
+        spares[spares_n++] = fd;
+}
+
+void sockets_ahead_done(void)
+{
+    VEC_EACH(a, &ahead) {
+        close_cleanup(&a->fd);
+        free(a->why);
+    }
+    VEC_FREE(&ahead);
+}
+
+void sockets_end(void)
+{
+    sockets_ahead_done();
+    while (spares_n)
+        close(spares[--spares_n]);
 }
 
 /* `what` and what it is for. */

@@ -5,6 +5,18 @@
 #include "base/diag.h"
 #include "daemon/iface.h"
 
+/* Sockets that are opened ahead, while there are privileges: by the process before its confinement
+ * (daemon/confine.h). Between the two calls, the functions below are handed what was opened for the same
+ * arguments, or why it could not be. SOCKETS_SPARE more stay in reserve until sockets_end, without a port,
+ * for interfaces that come later: their buffers are as large as only CAP_NET_ADMIN makes them. Not for
+ * several threads. */
+enum { SOCKETS_SPARE = 32 };
+struct server_settings;
+void sockets_ahead(const struct served_ifaces *served, const struct server_settings *settings,
+                   unsigned tftp_sockets);
+void sockets_ahead_done(void);
+void sockets_end(void);
+
 /* UDP, any address, on this interface alone; broadcast allowed. Each packet says its destination
  * (IP_PKTINFO), when the kernel took it in (SO_TIMESTAMPNS) and how many it had to drop before
  * (SO_RXQ_OVFL). *ret_queue: bytes of the kernel's memory that may wait in it; a message takes

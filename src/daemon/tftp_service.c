@@ -23,10 +23,15 @@ static unsigned usual_workers(void)
     return n < 1 ? 1 : n < TFTP_WORKERS_USUAL ? n : TFTP_WORKERS_USUAL;
 }
 
+unsigned tftp_service_workers(unsigned wanted)
+{
+    return wanted ? wanted : usual_workers();
+}
+
 int tftp_service_new(const struct tftp_service_config *config, struct tftp_service **ret_service)
 {
     struct tftp_service *s = calloc(1, sizeof(*s));
-    unsigned n = config->workers ? config->workers : usual_workers();
+    unsigned n = tftp_service_workers(config->workers);
     int r = s && n <= TFTP_SOCKETS_MAX ? 0 : -ENOMEM;
     if (s)
         tftp_quota_init(&s->quota);

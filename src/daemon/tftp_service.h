@@ -20,6 +20,10 @@ struct tftp_service_config {
 };
 enum { TFTP_WORKERS_USUAL = 4 };
 
+/* How many workers, and so sockets of each address, there are for this setting; 0: as many as is usual here.
+ */
+unsigned tftp_service_workers(unsigned wanted);
+
 /* Starts the workers. 0 or -errno. */
 int tftp_service_new(const struct tftp_service_config *config, struct tftp_service **ret_service);
 /* Ends all transfers and the workers. NULL is allowed. */

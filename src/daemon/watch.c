@@ -7,19 +7,21 @@
 
 enum { WANT_PUBLISH = 1, WANT_LOAD = 2, WANT_BUILT = 4 };
 
+enum place { IN_CONFIG, IN_STATE, IN_CACHE };
+
 /* The folders, and what a change in each asks for. */
 static const struct {
-    const char *name; /* beneath the configuration or the state folder */
+    enum place place;
+    const char *name; /* beneath it */
     const char *only; /* the one name in it that counts; NULL: all */
     unsigned want;
-    bool of_state;
 } folders[] = {
-    {"", NULL, WANT_PUBLISH, false},
-    {"/nodes.d", NULL, WANT_PUBLISH, false},
-    {"/images", NULL, WANT_PUBLISH, false},
-    {"/kernels", NULL, WANT_PUBLISH, false},
-    {"/generations", "current", WANT_LOAD, true},
-    {"/artifacts", NULL, WANT_BUILT, true},
+    {IN_CONFIG, "", NULL, WANT_PUBLISH},
+    {IN_CONFIG, "/nodes.d", NULL, WANT_PUBLISH},
+    {IN_CONFIG, "/images", NULL, WANT_PUBLISH},
+    {IN_CONFIG, "/kernels", NULL, WANT_PUBLISH},
+    {IN_STATE, "/generations", "current", WANT_LOAD},
+    {IN_CACHE, "/built", NULL, WANT_BUILT},
 };
 enum { FOLDERS = ARRAY_SIZE(folders) };
 
@@ -135,8 +137,10 @@ static void on_change(uv_fs_event_t *event, const char *name, int events, int st
 static void watch_folder(struct watch *w, size_t i)
 {
     struct folder_watch *f = &w->folder[i];
-    cleanup_free char *path =
-        xasprintf("%s%s", folders[i].of_state ? w->config.state_dir : w->config.config_dir, folders[i].name);
+    const char *const places[] = {[IN_CONFIG] = w->config.config_dir,
+                                  [IN_STATE] = w->config.state_dir,
+                                  [IN_CACHE] = w->config.cache_dir};
+    cleanup_free char *path = xasprintf("%s%s", places[folders[i].place], folders[i].name);
     if (f->active)
         uv_fs_event_stop(&f->event);
     f->active = uv_fs_event_start(&f->event, on_change, path, 0) == 0;
@@ -175,13 +179,13 @@ int watch_new(const struct watch_config *config, unsigned known, struct diags *d
 {
     struct watch *w = calloc(1, sizeof(*w));
     cleanup_free char *generations = xasprintf("%s/generations", config->state_dir);
-    cleanup_free char *artifacts = xasprintf("%s/artifacts", config->state_dir);
+    cleanup_free char *built = xasprintf("%s/built", config->cache_dir);
     if (!w)
         return -ENOMEM;
     w->config = *config;
     w->known = known;
     (void)dir_make(generations);
-    (void)dir_make(artifacts);
+    (void)dir_make(built);
     uv_timer_init(config->loop, &w->settle);
     w->settle.data = w;
     for (size_t i = 0; i < FOLDERS; i++) {

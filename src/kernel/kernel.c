@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "build/fetch.h"
 #include "build/kbuild.h"
+#include "build/stamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,8 @@
 
 /* Raised whenever this file builds something else from the same inputs. */
 #define RECIPE "kernel 1"
+/* The same of kernel_definition_key. */
+#define DEFINITION_RECIPE "kernel definition 1"
 
 /* Steps of a whole build of the smallest kernel, for the first progress bar. */
 #define USUAL_STEPS 1450
@@ -288,21 +291,27 @@ static int check_menu(const struct work *w, const char *program)
                       w->label);
 }
 
-/* Everything that decides what comes out. The ramdisk is in it by its digest, which its name has. */
-static int key_of(const struct work *w, struct digest *ret_key)
+/* The merged configuration. The ramdisk is in it by its digest, which its name has. */
+static void hash_configuration(const struct work *w, struct hash *hash)
 {
-    struct hash hash;
     cleanup_str struct str text = {0};
-    char hex[DIGEST_TEXT_MAX];
     VEC_EACH(it, &w->fragments.list) {
         /* Not where the ramdisk lies, but what it is. */
         const char *slash = str_eq(it->name, "INITRAMFS_SOURCE") ? strrchr(it->value, '/') : NULL;
         str_printf(&text, "%s=%s\n", it->name, slash ? slash : it->value);
     }
+    hash_field(hash, str_text(&text));
+}
+
+/* Everything that decides what comes out. */
+static int key_of(const struct work *w, struct digest *ret_key)
+{
+    struct hash hash;
+    char hex[DIGEST_TEXT_MAX];
     hash_init(&hash);
     hash_field(&hash, RECIPE);
     hash_field(&hash, digest_format(&w->source, hex));
-    hash_field(&hash, str_text(&text));
+    hash_configuration(w, &hash);
     int r = build_hash_compiler(w->env, "gcc", &hash);
     if (r == 0)
         hash_end(&hash, ret_key);
@@ -449,6 +458,30 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
     if (r < 0)
         return diag_errno(env->diags, r, "%s: cannot write to the cache %s", w.label, env->cache_dir);
     return built_get(env->cache_dir, env->artifact_dir, &key, ret_built);
+}
+
+int kernel_definition_key(const struct kernel_def *def, const struct digest *initramfs,
+                          const struct build_env *env, struct digest *ret_key)
+{
+    cleanup_work struct work w = work_of(def, env);
+    const struct source *s = &def->source;
+    struct hash hash;
+    int r = merge(&w, initramfs);
+    if (r < 0)
+        return r;
+    hash_init(&hash);
+    hash_field(&hash, DEFINITION_RECIPE);
+    hash_add(&hash, &s->kind, sizeof(s->kind));
+    hash_field(&hash, s->where);
+    if (s->has_sha256)
+        hash_add(&hash, &s->sha256, sizeof(s->sha256));
+    if (s->kind == SOURCE_TARBALL && s->where[0] != '/' && !is_url(s->where)) {
+        cleanup_free char *path = path_of_tarball(&w);
+        stamp_add(&hash, env->config_dir, path);
+    }
+    hash_configuration(&w, &hash);
+    hash_end(&hash, ret_key);
+    return 0;
 }
 
 /* ---- editing ---- */

@@ -20,6 +20,13 @@ enum { KERNEL_UNCHANGED = 1 };
 int kernel_build(const struct kernel_def *def, const struct digest *initramfs, const struct build_env *env,
                  struct built *ret_built);
 
+/* The key of the definition itself, for the record of what was built from it last: its source by name (a
+ * tarball beside the definition by how it looks too, build/stamp.h), the merged configuration, and the
+ * embedded ramdisk. It runs no program and reads nothing but fragments; the compiler, and what a package or a
+ * tree holds, are not in it. 0 or -errno with diagnostics. */
+int kernel_definition_key(const struct kernel_def *def, const struct digest *initramfs,
+                          const struct build_env *env, struct digest *ret_key);
+
 /* Configures the kernel, lets a person change the configuration with the tree's own `program` (`menuconfig`),
  * and adds what changed to CONFIG_DIR/kernels/NAME.config. *ret_path is that file, or NULL when nothing was
  * changed; the caller's. 0 or -errno with diagnostics. */

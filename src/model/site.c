@@ -182,6 +182,7 @@ void site_free(struct site *site)
     free(site->server.loader_dir);
     free(site->server.tls_certificate);
     free(site->server.tls_key);
+    free(site->server.user);
     option_values_clear(&site->options);
     VEC_EACH(class, &site->classes)
         client_class_clear(class);

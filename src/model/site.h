@@ -36,6 +36,7 @@ struct server_settings {
     bool router_advert;        /* P14: answer iPXE's router solicitation; true */
     char *state_dir;           /* store, artifacts and generations; /var/lib/rambox */
     char *cache_dir;           /* fetched inputs and builds; /var/cache/rambox */
+    char *user;                /* whom the server becomes; NULL: `rambox`, if there is such a user */
     char *loader_dir;          /* where pxelinux.0 and ldlinux.c32 are; NULL: the distribution's places */
 };
 

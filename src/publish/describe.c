@@ -149,6 +149,7 @@ static void describe_server(const struct site *site, struct things *things)
     add_text(thing, "http tls certificate", server->tls_certificate);
     add_text(thing, "http tls key", server->tls_key);
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
+    add_text(thing, "user", server->user);
     add_text(thing, "loaders", server->loader_dir);
     add_options(thing, &site->options);
 }

@@ -1,8 +1,9 @@
 /* See publish/folder.h: old generations go, and the artifacts that only they had.
  *
  * A generation is renamed to a temporary name before it is removed, so one that has its number is whole; what
- * a cut-short removal leaves goes at the next lock. Artifacts go last, and only when the manifests of all
- * generations that stay could be read. */
+ * a cut-short removal leaves goes at the next lock, and what the server could not remove because root made
+ * it, at the next that root takes or after the next start of the server (daemon/confine.h). Artifacts go
+ * last, and only when the manifests of all generations that stay could be read. */
 #include "base/file.h"
 #include "base/str.h"
 #include "build/artifact.h"
@@ -46,7 +47,8 @@ static bool note_artifacts(const char *state_dir, unsigned number, struct in_use
 static bool remove_generation(const char *state_dir, unsigned number)
 {
     cleanup_free char *path = generation_path(state_dir, number);
-    cleanup_free char *leaving = generations_path(state_dir, ".new-leaving");
+    cleanup_free char *name = xasprintf(".new-leaving-%u", number);
+    cleanup_free char *leaving = generations_path(state_dir, name);
     if (dir_remove(leaving) < 0 || rename(path, leaving) < 0)
         return false;
     (void)dir_remove(leaving);

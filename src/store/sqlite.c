@@ -3,7 +3,8 @@
  * Write-ahead logging with synchronous=FULL: a commit is one sequential write and one fsync of the log, so
  * what store_commit returned for survives a kill and a power cut, and readers (`rambox lease list`) never
  * wait for the server. Every statement is prepared once, at open. The schema's version is PRAGMA
- * user_version, see schema.c; what a start checks, damage.c.
+ * user_version, see schema.c; what a start checks, damage.c. What SQLite would put into files in /tmp stays
+ * in memory: the server may write nowhere but beside its database.
  */
 #include "base/file.h"
 #include "base/str.h"
@@ -129,7 +130,9 @@ static int open_database(struct store *s, const char *path, struct diags *diags,
     if (code != SQLITE_OK)
         return store_errno(s->db, code);
     sqlite3_busy_timeout(s->db, 10000);
-    int r = store_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" KEEP_LOG_SHORT);
+    int r = store_exec(
+        s->db,
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;" KEEP_LOG_SHORT);
     if (r == 0)
         r = store_check(s->db, ret_damage);
     if (r == 0)

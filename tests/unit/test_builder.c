@@ -143,6 +143,92 @@ static void only_what_is_built_is_found(void **state)
     assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "nosuch", &f->diags, &found), -ENOENT);
 }
 
+static int find_recorded(struct fixture *f, const char *name)
+{
+    struct artifact_source source = builder_recorded_source(f->builder);
+    struct generation_artifact found = {0};
+    int r = source.find(source.user, f->site, ARTIFACT_IMAGE, name, &f->diags, &found);
+    free(found.name);
+    return r;
+}
+
+static void build_tiny(struct fixture *f)
+{
+    cleanup_build_list struct build_list list = {0};
+    assert_int_equal(builder_select(f->site, (char *[]){"image/tiny", NULL}, &f->diags, &list), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+}
+
+/* The configuration is read again, as the server does after an edit. */
+static void edit(struct fixture *f, const char *name, const char *text)
+{
+    put(f, name, text);
+    site_free(f->site);
+    f->site = NULL;
+    assert_int_equal(config_load(f->dir, share_dir(), &f->diags, &f->site), 0);
+}
+
+/* What the server goes by: the definition and what lies beside it, and nothing else of the machine. */
+static void the_record_goes_by_the_definition(void **state)
+{
+    struct fixture *f = *state;
+    struct artifact_source exact = builder_source(f->builder);
+    struct generation_artifact found = {0};
+    char outside[] = "/tmp/rambox-outside-XXXXXX";
+    close(mkstemp(outside));
+    cleanup_free char *with_files = xasprintf("busybox: none\ncompression: none\nfiles:\n"
+                                              "  - {path: /a, from: beside}\n  - {path: /b, from: %s}\n"
+                                              "  - {path: /c, tree: folder}\n",
+                                              outside);
+    assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+    build_tiny(f);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    edit(f, "images/tiny.yaml", "# a comment\nbusybox: none\ncompression: none\n");
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    put(f, "images/beside", "one\n");
+    put(f, "images/folder/deeper/file", "one\n");
+    edit(f, "images/tiny.yaml", with_files);
+    assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+    build_tiny(f);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    put(f, "images/beside", "another\n");
+    assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+    build_tiny(f);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    put(f, "images/folder/deeper/more", "one\n");
+    assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+    build_tiny(f);
+    /* A file of the machine: a publish by hand says that it changed, the server goes on. */
+    assert_int_equal(file_write_atomic(outside, "changed\n", 8, 0600), 0);
+    assert_int_equal(exact.find(exact.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &found), -ENOENT);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    assert_int_equal(unlink(outside), 0);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    assert_int_equal(find_recorded(f, "nosuch"), -ENOENT);
+}
+
+/* What the definition built to last, also when that is what it built to once before. */
+static void the_record_is_of_the_last_build(void **state)
+{
+    struct fixture *f = *state;
+    struct artifact_source source = builder_recorded_source(f->builder);
+    struct generation_artifact first = {0}, second = {0}, third = {0};
+    put(f, "rambox-init", "an init\n");
+    build_tiny(f);
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &first), 0);
+    put(f, "rambox-init", "a newer init\n");
+    build_tiny(f);
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &second), 0);
+    put(f, "rambox-init", "an init\n");
+    build_tiny(f);
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &third), 0);
+    assert_false(digest_equal(&first.digest, &second.digest));
+    assert_true(digest_equal(&first.digest, &third.digest));
+    free(first.name);
+    free(second.name);
+    free(third.name);
+}
+
 /* The budget of every profile that boots the image counts, also when the image is inside a kernel; and one
  * that fails does not keep the others from being built. */
 static void budgets_come_from_profiles(void **state)
@@ -185,7 +271,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BUILDER_TEST(what_profiles_use_is_selected_once), BUILDER_TEST(names_are_selected),
         BUILDER_TEST(only_what_is_built_is_found),        BUILDER_TEST(budgets_come_from_profiles),
-        BUILDER_TEST(source_date_epoch_is_obeyed),
+        BUILDER_TEST(source_date_epoch_is_obeyed),        BUILDER_TEST(the_record_goes_by_the_definition),
+        BUILDER_TEST(the_record_is_of_the_last_build),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -659,6 +659,7 @@ static void slow_reader_of_events(void **state)
     struct event event = {.kind = EVENT_DHCP_IN, .detail = "DISCOVER"};
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(event_stream_open(path, &diags, &stream), 0);
+    assert_int_equal(event_stream_start(stream, &diags), 0);
     for (unsigned i = 0; i < EVENTS_WAITING * 2; i++)
         event_stream_write(stream, &event);
     FILE *reader = fopen(path, "re");
