@@ -166,19 +166,30 @@ static int definition_key(const struct builder *b, const struct site *site, enum
     return 0;
 }
 
+/* Where records by definition are: in the state folder, beside the artifacts, so that the server finds them
+ * when the cache is gone, and may read nothing else. The caller's. */
+static char *record_home(const struct builder *b)
+{
+    const char *slash = strrchr(b->env.artifact_dir, '/');
+    return slash && slash != b->env.artifact_dir
+               ? xstrndup(b->env.artifact_dir, (size_t)(slash - b->env.artifact_dir))
+               : xstrdup("/");
+}
+
 /* Beside the record by all inputs, the one by the definition alone: what it built to last. It is written
  * last, so whoever waits for it finds everything. */
 static int record(const struct builder *b, const struct site *site, const struct digest *initramfs,
                   const struct build_item *item)
 {
+    cleanup_free char *home = record_home(b);
     struct digest key;
     struct built last;
     int r = definition_key(b, site, item->kind, item->name, initramfs, b->env.diags, &key);
-    if (r < 0 || (built_get(b->env.cache_dir, b->env.artifact_dir, &key, &last) == 0 &&
+    if (r < 0 || (built_get(home, b->env.artifact_dir, &key, &last) == 0 &&
                   digest_equal(&last.artifact, &item->built.artifact)))
         return r;
-    r = built_put(b->env.cache_dir, b->env.artifact_dir, &key, &item->built);
-    return r < 0 ? diag_errno(b->env.diags, r, "cannot write to the cache folder %s", b->env.cache_dir) : 0;
+    r = built_put(home, b->env.artifact_dir, &key, &item->built);
+    return r < 0 ? diag_errno(b->env.diags, r, "cannot write to the state folder %s", home) : 0;
 }
 
 static int build_image(struct builder *b, const struct site *site, struct build_item *item)
@@ -284,6 +295,7 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
                          const char *name, struct diags *diags, struct built *ret_built)
 {
     const struct kernel_def *kernel = kind == ARTIFACT_KERNEL ? site_kernel(site, name) : NULL;
+    cleanup_free char *home = record_home(b);
     struct built initramfs;
     struct digest key;
     unsigned errors = diags->errors;
@@ -294,7 +306,7 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
     if (r == 0)
         r = definition_key(b, site, kind, name, inside ? &initramfs.artifact : NULL, diags, &key);
     if (r == 0)
-        r = built_get(b->env.cache_dir, b->env.artifact_dir, &key, ret_built);
+        r = built_get(home, b->env.artifact_dir, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, kind, name) : r;
 }
 

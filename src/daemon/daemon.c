@@ -35,7 +35,7 @@ struct daemon {
     uv_loop_t loop;
     struct site *site;                      /* of the configuration, until a generation is there; else NULL */
     const struct server_settings *settings; /* of the generation, else of `site` */
-    char *state_dir, *cache_dir;            /* as they were at start */
+    char *state_dir;                        /* as it was at start */
     struct store *store;
     struct committer *committer;
     struct generations generations;
@@ -270,9 +270,6 @@ static void tell_fixed(const struct daemon *d)
         log_warning("server: loaders is now %s; restart rambox to serve boot files from there instead of %s",
                     s->loader_dir ? s->loader_dir : "the usual folders",
                     d->loader_dir ? d->loader_dir : "the usual folders");
-    if (!str_eq(s->cache_dir, d->cache_dir))
-        log_warning("server: cache is now %s; restart rambox to find builds there instead of in %s",
-                    s->cache_dir, d->cache_dir);
     if (!str_eq(s->user, d->user))
         log_warning("server: user is now %s; restart rambox to serve as that user",
                     s->user ? s->user : "not said");
@@ -360,7 +357,6 @@ static int load_definitions(struct daemon *d, struct diags *diags)
         d->site = site_new();
     d->settings = &d->site->server;
     d->state_dir = xstrdup(d->settings->state_dir);
-    d->cache_dir = xstrdup(d->settings->cache_dir);
     d->loader_dir = xstrdup(d->settings->loader_dir);
     d->user = xstrdup(d->settings->user);
     int loaded = generation_load(d->state_dir, 0, &none, &g);
@@ -623,13 +619,19 @@ static int open_sockets(struct daemon *d, struct diags *diags)
     return r;
 }
 
+/* Of a file that may be replaced by another of its name, so that the file itself says nothing. NULL stays
+ * NULL. */
+static char *folder_of(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return !slash ? NULL : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
 /* No thread runs yet, and no packet was read. */
 static int confine(struct daemon *d, struct diags *diags)
 {
     CLEANUP(confine_free) struct confine *confine = NULL;
     cleanup_diags struct diags said = {0};
-    cleanup_free char *built = xasprintf("%s/built", d->cache_dir);
-    cleanup_free char *copies = xasprintf("%s/artifacts", d->cache_dir);
     VEC(const char *) read = {0};
     if (d->options->unconfined) {
         log_warning(
@@ -637,11 +639,10 @@ static int confine(struct daemon *d, struct diags *diags)
             "fault, not to serve");
         return 0;
     }
-    (void)dir_make(built); /* a folder that is not there now could not be read later */
-    (void)dir_make(copies);
-    const char *const folders[] = {
-        d->options->config_dir,       d->options->share_dir, built, copies, d->loader_dir,
-        d->settings->tls_certificate, d->settings->tls_key};
+    cleanup_free char *certificate = folder_of(d->settings->tls_certificate);
+    cleanup_free char *key = folder_of(d->settings->tls_key);
+    const char *const folders[] = {d->options->config_dir, d->options->share_dir, d->loader_dir, certificate,
+                                   key};
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
         if (folders[i])
             VEC_PUSH(&read, folders[i]);
@@ -744,7 +745,6 @@ static int start_watch(struct daemon *d)
                                   .config_dir = d->options->config_dir,
                                   .share_dir = d->options->share_dir,
                                   .state_dir = d->state_dir,
-                                  .cache_dir = d->cache_dir,
                                   .artifacts = d->options->artifacts,
                                   .on_generation = on_generation,
                                   .on_attempt = on_attempt,
@@ -805,7 +805,6 @@ static void stop(struct daemon *d)
         if (fds[i] >= 0)
             close(fds[i]);
     free(d->state_dir);
-    free(d->cache_dir);
     free(d->loader_dir);
     free(d->user);
     free(d->last_warning);

@@ -7,7 +7,7 @@
 
 enum { WANT_PUBLISH = 1, WANT_LOAD = 2, WANT_BUILT = 4 };
 
-enum place { IN_CONFIG, IN_STATE, IN_CACHE };
+enum place { IN_CONFIG, IN_STATE };
 
 /* The folders, and what a change in each asks for. */
 static const struct {
@@ -21,7 +21,7 @@ static const struct {
     {IN_CONFIG, "/images", NULL, WANT_PUBLISH},
     {IN_CONFIG, "/kernels", NULL, WANT_PUBLISH},
     {IN_STATE, "/generations", "current", WANT_LOAD},
-    {IN_CACHE, "/built", NULL, WANT_BUILT},
+    {IN_STATE, "/built", NULL, WANT_BUILT},
 };
 enum { FOLDERS = ARRAY_SIZE(folders) };
 
@@ -137,9 +137,7 @@ static void on_change(uv_fs_event_t *event, const char *name, int events, int st
 static void watch_folder(struct watch *w, size_t i)
 {
     struct folder_watch *f = &w->folder[i];
-    const char *const places[] = {[IN_CONFIG] = w->config.config_dir,
-                                  [IN_STATE] = w->config.state_dir,
-                                  [IN_CACHE] = w->config.cache_dir};
+    const char *const places[] = {[IN_CONFIG] = w->config.config_dir, [IN_STATE] = w->config.state_dir};
     cleanup_free char *path = xasprintf("%s%s", places[folders[i].place], folders[i].name);
     if (f->active)
         uv_fs_event_stop(&f->event);
@@ -179,7 +177,7 @@ int watch_new(const struct watch_config *config, unsigned known, struct diags *d
 {
     struct watch *w = calloc(1, sizeof(*w));
     cleanup_free char *generations = xasprintf("%s/generations", config->state_dir);
-    cleanup_free char *built = xasprintf("%s/built", config->cache_dir);
+    cleanup_free char *built = xasprintf("%s/built", config->state_dir);
     if (!w)
         return -ENOMEM;
     w->config = *config;

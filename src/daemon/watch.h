@@ -5,7 +5,7 @@
  * an invalid one is told with file:line:column, and what runs stays (F13);
  *   - STATE/generations: when `current` is switched by somebody else (`rambox publish`, a roll back), that
  *     generation is loaded;
- *   - CACHE/built, while an edit waits for its artifacts: `rambox build` completes it.
+ *   - STATE/built, while an edit waits for its artifacts: `rambox build` completes it.
  *
  * Reading, checking and publishing run in a thread of libuv's pool; the loop goes on serving meanwhile.
  */
@@ -19,7 +19,7 @@ enum { WATCH_SETTLE_MS = 300 };
 
 struct watch_config {
     uv_loop_t *loop;
-    const char *config_dir, *share_dir, *state_dir, *cache_dir; /* must outlive the watch */
+    const char *config_dir, *share_dir, *state_dir; /* must outlive the watch */
     const struct artifact_source *artifacts;
     /* In the loop: a generation that is not the one last handed over. The reference becomes the callee's. */
     void (*on_generation)(void *user, struct generation *generation);
