@@ -1,4 +1,4 @@
-/* The server's process: one loop for DHCP, HTTP and control, a thread for TFTP, one that commits to the
+/* The server's process: one loop for DHCP, HTTP and control, workers for TFTP, a thread that commits to the
  * store.
  *
  *      DHCP sockets --> serve/dhcp ----.          .--> reply at once (nodes with an entry)
@@ -7,7 +7,7 @@
  *                   generations        '--> events --> boot table, log, store, event stream
  *                        | reference
  *      TFTP sockets --> serve/tftp, serve/files        HTTP sockets --> serve/http
- *      (thread of its own)                             (main loop)
+ *      (1..n workers, each a thread)                   (main loop)
  *
  * Whatever goes wrong for one request is that request's loss; the process ends only on SIGTERM or SIGINT, or
  * at start, when what it needs (its ports, its store) is not to be had.

@@ -530,8 +530,8 @@ static struct served_file *netascii(const struct served_file *file, uint64_t siz
 static int convert(struct tftp_table *t, struct transfer *x)
 {
     struct served_file *file = x->what.file;
-    uint64_t size = file->size <= TFTP_NETASCII_MAX ? netascii_size(file) : UINT64_MAX;
-    x->netascii = tftp_quota_take_bytes(t->host.quota, size);
+    uint64_t size = file->size <= TFTP_NETASCII_MAX ? netascii_size(file) : 0;
+    x->netascii = file->size <= TFTP_NETASCII_MAX && tftp_quota_take_bytes(t->host.quota, size);
     x->what.file = x->netascii ? netascii(file, size) : NULL;
     served_file_unref(file);
     if (x->what.file)

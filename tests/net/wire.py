@@ -15,7 +15,9 @@
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
   tftp-many SERVER NAME N   N requests from one address without an ACK; prints how many were answered
   tftp-write SERVER NAME    a write request; prints the error code and text
-  tftp-window SERVER NAME OUT BLKSIZE WINDOW   fetches with windowsize; prints the options granted
+  tftp-window SERVER NAME OUT BLKSIZE WINDOW [ROLLOVER]   fetches with windowsize, from any port of the server;
+                         prints the options granted; the number after 65535 is ROLLOVER (0)
+  tftp-port SERVER NAME   prints the port that the answer to a request comes from
   solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
   listen SECONDS            prints router advertisements that are heard on eth0
 """
@@ -256,8 +258,16 @@ def tftp_write(server, name):
     print(struct.unpack("!HH", message[:4]), message[4:-1].decode())
 
 
-def tftp_window(server, name, out, blksize, window):
-    s, data, wanted, unacked = tftp_socket(), bytearray(), 1, 0
+def tftp_port(server, name):
+    s = tftp_socket()
+    s.sendto(request(1, name), (server, 69))
+    message, peer = s.recvfrom(2048)
+    s.sendto(struct.pack("!HH", 5, 0) + b"\0", peer)
+    print(peer[1])
+
+
+def tftp_window(server, name, out, blksize, window, rollover="0"):
+    s, data, wanted, last_block, unacked = tftp_socket(), bytearray(), 1, 0, 0
     s.sendto(request(1, name, "BlkSize", blksize, "tsize", 0, "windowsize", window, "nonsense", 1), (server, 69))
     message, peer = s.recvfrom(70000)
     if message[:2] != b"\0\6":
@@ -272,12 +282,12 @@ def tftp_window(server, name, out, blksize, window):
         if op != 3:
             sys.exit(f"not DATA: {message!r}")
         last = len(message) < granted["blksize"] + 4
-        if block == wanted & 0xffff:
+        if block == wanted:
             data += message[4:]
-            wanted += 1
+            last_block, wanted = wanted, wanted + 1 if wanted < 65535 else int(rollover)
             unacked += 1
-        if last or unacked == granted["windowsize"] or block != (wanted - 1) & 0xffff:
-            s.sendto(struct.pack("!HH", 4, (wanted - 1) & 0xffff), peer)
+        if last or unacked == granted["windowsize"] or block != last_block:
+            s.sendto(struct.pack("!HH", 4, last_block), peer)
             unacked = 0
         if last:
             break
@@ -337,6 +347,6 @@ COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
     "boot-server": boot_server, "ask": ask, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
-    "tftp-window": tftp_window, "solicit": solicit, "listen": listen,
+    "tftp-window": tftp_window, "tftp-port": tftp_port, "solicit": solicit, "listen": listen,
 }
 COMMANDS[sys.argv[1]](*sys.argv[2:])

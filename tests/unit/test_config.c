@@ -364,7 +364,7 @@ static void test_values(void **state)
     put(f->config, "rambox.yaml",
         "server:\n  interfaces: [eth1, br0]\n  dhcp_port: 1067\n"
         "  tftp: {port: 1069, per_source: 3, new_per_second: 100, pause: 5s, max_blksize: 8192, "
-        "max_windowsize: 8}\n"
+        "max_windowsize: 8, rollover: 1, port_per_transfer: yes, workers: 3}\n"
         "  http: {port: 8070}\n  router_advertisement: no\n  state: /s\n  cache: /c\n  loaders: /l\n"
         "subnets:\n"
         "  lab: {prefix: 192.168.7.0/24, interface: eth1, router: 192.168.7.1, dns: [1.1.1.1, 9.9.9.9],\n"
@@ -393,6 +393,9 @@ static void test_values(void **state)
     assert_int_equal(server->tftp_pause_s, 5);
     assert_int_equal(server->tftp_max_blksize, 8192);
     assert_int_equal(server->tftp_max_window, 8);
+    assert_int_equal(server->tftp_rollover, 1);
+    assert_true(server->tftp_own_ports);
+    assert_int_equal(server->tftp_workers, 3);
     assert_int_equal(server->http_port, 8070);
     assert_false(server->router_advert);
     assert_string_equal(server->state_dir, "/s");
