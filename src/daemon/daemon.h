@@ -1,5 +1,5 @@
-/* The server's process: one loop for DHCP and control, threads for TFTP and HTTP, one that commits to the
- * store.
+/* The server's process: one loop for DHCP and control, workers for TFTP and HTTP, a thread that commits to
+ * the store.
  *
  *      DHCP sockets --> serve/dhcp ----.          .--> reply at once (nodes with an entry)
  *      (main loop)       ^             |--verdict-+--> committer --fsync--> main loop --> reply
@@ -7,7 +7,7 @@
  *                   generations        '--> events --> boot table, log, store, event stream
  *                        | reference
  *      TFTP sockets --> serve/tftp, serve/files        HTTP sockets --> serve/http
- *      (thread of its own)                             (threads of their own)
+ *      (1..n workers, each a thread)                   (threads of their own)
  *
  * It begins as whoever started it, binds its sockets, and confines itself (daemon/confine.h) before it starts
  * a thread or reads a packet.

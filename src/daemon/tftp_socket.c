@@ -52,8 +52,12 @@ void tftp_sockets_remove(struct tftp_sockets *s, struct tftp_socket *socket)
 void tftp_sockets_clear(struct tftp_sockets *s)
 {
     for (size_t i = 0; i < TFTP_SOCKET_BUCKETS; i++)
-        while (s->by_local[i])
-            tftp_sockets_remove(s, s->by_local[i]);
+        for (struct tftp_socket *socket = s->by_local[i], *next; socket; socket = next) {
+            next = socket->next_local;
+            close(socket->fd);
+            free(socket);
+        }
+    *s = (struct tftp_sockets){0};
 }
 
 struct tftp_socket *tftp_sockets_find(const struct tftp_sockets *s, const struct endpoint *local)

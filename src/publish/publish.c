@@ -74,6 +74,25 @@ static int join_artifacts(struct job *job)
     return r;
 }
 
+/* T7: beyond 65535 blocks TFTP's numbers begin anew, which some loaders cannot follow. 1408 bytes is the
+ * smallest block in which a kernel or an image is usually fetched (PXELINUX). */
+static void warn_of_size(const struct job *job)
+{
+    enum { BLOCKS = 65535, BLOCK = 1408 };
+    VEC_EACH(artifact, &job->manifest.artifacts) {
+        char size[SIZE_TEXT_MAX];
+        if (artifact->size / BLOCK < BLOCKS)
+            continue;
+        diag_warning(
+            job->diags, NULL,
+            "%s %s: %s are more than %d blocks of TFTP (of %d bytes each): a loader that cannot count "
+            "on from there stops; let it load by HTTP, or in larger blocks (server: tftp: "
+            "max_blksize), or try server: tftp: rollover: 1",
+            artifact_kind_name(artifact->kind), artifact->name, format_size(artifact->size, size), BLOCKS,
+            BLOCK);
+    }
+}
+
 /* The definitions are read once; what is then checked is that copy. */
 static int copy_definitions(struct job *job)
 {
@@ -187,6 +206,7 @@ static int run(struct job *job, unsigned *ret_number)
         *ret_number = same;
         return PUBLISH_UNCHANGED;
     }
+    warn_of_size(job);
     unsigned before = generations_current(job->state_dir);
     r = commit(job, ret_number);
     if (r < 0)

@@ -12,16 +12,17 @@
 #define SECOND           UINT64_C(1000000)
 #define RTO_FIRST        (500 * MS) /* before anything is measured */
 #define RTO_MIN          (5 * MS)
-#define RTO_MAX          (4 * SECOND)
-#define TRIES_UNVERIFIED 3             /* what a spoofed request can draw besides the first answer */
-#define GIVE_UP          (20 * SECOND) /* without progress */
-#define GIVE_UP_LAST     (5 * SECOND)  /* for the ACK of the last block alone (T11) */
-#define PROGRESS_EVERY   (100 * MS)
-#define TRANSFERS        20000
-#define WINDOW_MAX       64
-#define IP_UDP_TFTP      32     /* headers in front of a block (T4) */
-#define LATE             SECOND /* how long after its transfer moved a request can be a late copy */
-#define BUCKETS          4096
+#define RTO_MAX          (2 * SECOND)
+#define TRIES_UNVERIFIED 3 /* what a spoofed request can draw besides the first answer */
+/* Some thirty tries: enough on a network that loses every second packet. */
+#define GIVE_UP        (60 * SECOND) /* without progress */
+#define GIVE_UP_LAST   (5 * SECOND)  /* for the ACK of the last block alone (T11) */
+#define PROGRESS_EVERY (100 * MS)
+#define TRANSFERS      20000
+#define WINDOW_MAX     64
+#define IP_UDP_TFTP    32     /* headers in front of a block (T4) */
+#define LATE           SECOND /* how long after its transfer moved a request can be a late copy */
+#define BUCKETS        4096
 
 /* How many transfers one address has (H7). */
 struct peer {
@@ -52,8 +53,9 @@ struct transfer {
     bool netascii;   /* what.file is a copy that this transfer alone has */
 
     uint64_t srtt_us, rttvar_us, rtt_min_us, rto_us; /* RFC 6298; srtt 0: nothing measured yet */
-    bool timing;                                     /* the window at hand gives a measurement (Karn) */
-    uint64_t window_us;                              /* when it was sent */
+    uint64_t window_us;                              /* when the window at hand was sent */
+    uint64_t fresh;                                  /* its first block that was never sent before */
+    bool timed_out;                                  /* it was sent because of a time-out */
 
     unsigned tries; /* retransmissions since there was progress */
     uint64_t progress_us, started_us, told_us;
@@ -278,7 +280,6 @@ static void send_block(struct tftp_table *t, struct transfer *x, uint64_t block)
         t->bytes_sent += size;
     } else {
         x->retransmissions++;
-        x->timing = false;
         count(t->host.counters, COUNT_TFTP_RETRANSMITTED, 1);
     }
 }
@@ -293,9 +294,11 @@ static void arm(struct tftp_table *t, struct transfer *x, uint64_t now_us)
 static void send_window(struct tftp_table *t, struct transfer *x, uint64_t now_us)
 {
     uint8_t buf[TFTP_SMALL_MAX];
-    x->timing = x->tries == 0;
     x->window_us = now_us;
+    x->timed_out = x->tries > 0;
+    x->fresh = x->newest + 1;
     if (x->greeting) {
+        x->fresh = 0;
         send_small(t, &x->flow, buf, tftp_write_oack(buf, &x->granted));
     } else {
         x->sent = x->acked + x->window < x->last ? x->acked + x->window : x->last;
@@ -313,12 +316,23 @@ static uint64_t rto_limit(const struct transfer *x)
     return asked && asked < RTO_MAX ? asked : RTO_MAX;
 }
 
-/* RFC 6298 §2, with a granularity that fits local networks. */
-static void measure(struct transfer *x, uint64_t now_us)
+/* An answer to the window at hand cannot be here before a round trip has passed. What is much faster than any
+ * was answers an earlier one; to send again for each of those would multiply packets. */
+static bool is_answer(const struct transfer *x, uint64_t now_us)
 {
-    uint64_t rtt = now_us - x->window_us;
-    if (!x->timing)
-        return;
+    return now_us - x->window_us >= x->rtt_min_us / 2;
+}
+
+/* What to wait for an answer by what was measured. */
+static uint64_t rto_of(const struct transfer *x)
+{
+    uint64_t rto = x->srtt_us + 4 * x->rttvar_us;
+    return rto < RTO_MIN ? RTO_MIN : rto > rto_limit(x) ? rto_limit(x) : rto;
+}
+
+/* RFC 6298 §2, with a granularity that fits local networks. */
+static void take_sample(struct transfer *x, uint64_t rtt)
+{
     if (x->srtt_us == 0) {
         x->srtt_us = rtt ? rtt : 1;
         x->rttvar_us = rtt / 2;
@@ -330,8 +344,23 @@ static void measure(struct transfer *x, uint64_t now_us)
         if (rtt < x->rtt_min_us)
             x->rtt_min_us = rtt;
     }
-    uint64_t rto = x->srtt_us + 4 * x->rttvar_us;
-    x->rto_us = rto < RTO_MIN ? RTO_MIN : rto > rto_limit(x) ? rto_limit(x) : rto;
+    x->rto_us = rto_of(x);
+}
+
+/* An ACK of `block` came for the window at hand. A window that began anew behind a gap gives a measurement:
+ * who reported the gap had thrown away what it got of these blocks.
+ *
+ * Karn: of what a time-out sent twice nobody knows which one is answered. If the answer is there as soon as
+ * usual, the time-out repaired a loss, and the next need not be longer. Else the round trip may have become
+ * so long, and the time-out stays as long as it has become until there is a measurement. */
+static void measure(struct transfer *x, uint64_t now_us, uint64_t block)
+{
+    uint64_t rtt = now_us - x->window_us;
+    bool answers = is_answer(x, now_us);
+    if (x->timed_out && x->srtt_us && answers && rtt <= rto_of(x))
+        x->rto_us = rto_of(x);
+    else if (!x->timed_out && (block >= x->fresh || answers))
+        take_sample(x, rtt);
 }
 
 static void time_out(struct tftp_table *t, struct transfer *x, const struct moment *now)
@@ -386,13 +415,6 @@ static uint64_t block_of(const struct tftp_table *t, const struct transfer *x, u
     return block_number(t, x->acked) == number ? x->acked : UINT64_MAX;
 }
 
-/* An answer to the window at hand cannot be here before a round trip has passed. What is faster answers an
- * earlier one; to send again for each of those would multiply packets. */
-static bool is_answer(const struct transfer *x, uint64_t now_us)
-{
-    return now_us - x->window_us >= x->rtt_min_us;
-}
-
 static void take_ack(struct tftp_table *t, struct transfer *x, const struct moment *now, uint16_t number)
 {
     uint64_t block = block_of(t, x, number);
@@ -402,8 +424,7 @@ static void take_ack(struct tftp_table *t, struct transfer *x, const struct mome
         return; /* T1: a duplicate, also one that means that the first block of a window is missing: its
                    time-out is near */
     bool whole = block == x->sent; /* else the client misses the block behind it */
-    if (whole)
-        measure(x, now->mono_us);
+    measure(x, now->mono_us, block);
     bool answers = whole || is_answer(x, now->mono_us); /* T6, RFC 7440 §4 */
     x->greeting = false;
     x->verified = true;
@@ -510,8 +531,8 @@ static struct served_file *netascii(const struct served_file *file, uint64_t siz
 static int convert(struct tftp_table *t, struct transfer *x)
 {
     struct served_file *file = x->what.file;
-    uint64_t size = file->size <= TFTP_NETASCII_MAX ? netascii_size(file) : UINT64_MAX;
-    x->netascii = tftp_quota_take_bytes(t->host.quota, size);
+    uint64_t size = file->size <= TFTP_NETASCII_MAX ? netascii_size(file) : 0;
+    x->netascii = file->size <= TFTP_NETASCII_MAX && tftp_quota_take_bytes(t->host.quota, size);
     x->what.file = x->netascii ? netascii(file, size) : NULL;
     served_file_unref(file);
     if (x->what.file)

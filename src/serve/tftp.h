@@ -5,9 +5,9 @@
  * socket can carry them all (T12): the daemon hands a request that came to port 69 to the table with the
  * endpoint the answers will leave from.
  *
- * Retransmission is by the measured round trip (RFC 6298's estimate, from 5 ms), doubling up to 4 s and never
+ * Retransmission is by the measured round trip (RFC 6298's estimate, from 5 ms), doubling up to 2 s and never
  * above the client's `timeout`: at most 3 times before a first ACK (a spoofed request draws little), then for
- * 20 s without progress. A duplicate ACK sends nothing (T1); one for a part of a window says that the next
+ * 60 s without progress. A duplicate ACK sends nothing (T1); one for a part of a window says that the next
  * block is missing, and the window begins anew there, at most once a round trip (T6, RFC 7440).
  *
  * A request from the port of a transfer that just moved is a late copy of its own and ignored (F7); later it

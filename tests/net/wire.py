@@ -16,7 +16,9 @@
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
   tftp-many SERVER NAME N   N requests from one address without an ACK; prints how many were answered
   tftp-write SERVER NAME    a write request; prints the error code and text
-  tftp-window SERVER NAME OUT BLKSIZE WINDOW   fetches with windowsize; prints the options granted
+  tftp-window SERVER NAME OUT BLKSIZE WINDOW [ROLLOVER]   fetches with windowsize, from any port of the server;
+                         prints the options granted; the number after 65535 is ROLLOVER (0)
+  tftp-port SERVER NAME   prints the port that the answer to a request comes from
   http-hostile PATH         requests to port 8069 that no client makes; prints a line for each, its name and what came back
   http-kept PATH            HEAD, GET, HEAD on one connection; prints the sizes they tell and what is odd about the heads
   http-many PATH N          N connections that all ask for PATH and read nothing before all have their first line; prints
@@ -438,8 +440,16 @@ def tftp_write(server, name):
     print(struct.unpack("!HH", message[:4]), message[4:-1].decode())
 
 
-def tftp_window(server, name, out, blksize, window):
-    s, data, wanted, unacked = tftp_socket(), bytearray(), 1, 0
+def tftp_port(server, name):
+    s = tftp_socket()
+    s.sendto(request(1, name), (server, 69))
+    message, peer = s.recvfrom(2048)
+    s.sendto(struct.pack("!HH", 5, 0) + b"\0", peer)
+    print(peer[1])
+
+
+def tftp_window(server, name, out, blksize, window, rollover="0"):
+    s, data, wanted, last_block, unacked = tftp_socket(), bytearray(), 1, 0, 0
     s.sendto(request(1, name, "BlkSize", blksize, "tsize", 0, "windowsize", window, "nonsense", 1), (server, 69))
     message, peer = s.recvfrom(70000)
     if message[:2] != b"\0\6":
@@ -454,12 +464,12 @@ def tftp_window(server, name, out, blksize, window):
         if op != 3:
             sys.exit(f"not DATA: {message!r}")
         last = len(message) < granted["blksize"] + 4
-        if block == wanted & 0xffff:
+        if block == wanted:
             data += message[4:]
-            wanted += 1
+            last_block, wanted = wanted, wanted + 1 if wanted < 65535 else int(rollover)
             unacked += 1
-        if last or unacked == granted["windowsize"] or block != (wanted - 1) & 0xffff:
-            s.sendto(struct.pack("!HH", 4, (wanted - 1) & 0xffff), peer)
+        if last or unacked == granted["windowsize"] or block != last_block:
+            s.sendto(struct.pack("!HH", 4, last_block), peer)
             unacked = 0
         if last:
             break
@@ -520,6 +530,7 @@ COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
     "boot-server": boot_server, "ask": ask, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
+    "tftp-port": tftp_port,
     "tftp-window": tftp_window, "http-hostile": http_hostile, "http-kept": http_kept, "http-many": http_many,
     "http-slow": http_slow, "solicit": solicit, "listen": listen,
 }

@@ -373,7 +373,7 @@ static void test_values(void **state)
     put(f->config, "rambox.yaml",
         "server:\n  interfaces: [eth1, br0]\n  dhcp_port: 1067\n"
         "  tftp: {port: 1069, per_source: 3, new_per_second: 100, pause: 5s, max_blksize: 8192, "
-        "max_windowsize: 8}\n"
+        "max_windowsize: 8, rollover: 1, port_per_transfer: yes, workers: 3}\n"
         "  http: {port: 8070, connections: 10, per_source: 5, downloads: 8, downloads_per_source: 4, "
         "tls: {certificate: /c.pem, key: /k.pem}}\n"
         "  router_advertisement: no\n  state: /s\n  cache: /c\n  loaders: /l\n"
@@ -404,6 +404,9 @@ static void test_values(void **state)
     assert_int_equal(server->tftp_pause_s, 5);
     assert_int_equal(server->tftp_max_blksize, 8192);
     assert_int_equal(server->tftp_max_window, 8);
+    assert_int_equal(server->tftp_rollover, 1);
+    assert_true(server->tftp_own_ports);
+    assert_int_equal(server->tftp_workers, 3);
     assert_int_equal(server->http_port, 8070);
     assert_int_equal(server->http.connections, 10);
     assert_int_equal(server->http.per_source, 5);

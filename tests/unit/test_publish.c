@@ -212,6 +212,39 @@ static void test_damaged_artifact(void **state)
     assert_int_equal(generation_switch(f->state, 1, &diags), -EBADMSG);
 }
 
+/* An image of 65535 blocks of 1408 bytes and its end: a file that is all hole. */
+static int find_large(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                      struct diags *diags, struct generation_artifact *ret_artifact)
+{
+    struct folder *f = user;
+    int r = find(f, site, kind, name, diags, ret_artifact);
+    if (kind != ARTIFACT_IMAGE)
+        return r;
+    cleanup_free char *file = xasprintf("%s/large", f->root), *store = xasprintf("%s/artifacts", f->state);
+    put(f->root, "large", "");
+    ret_artifact->size = 65535 * 1408;
+    assert_int_equal(truncate(file, (off_t)ret_artifact->size), 0);
+    assert_int_equal(hash_file(file, &ret_artifact->digest), 0);
+    cleanup_free char *path = artifact_path(store, &ret_artifact->digest);
+    assert_int_equal(rename(file, path), 0);
+    return r;
+}
+
+static void test_large_for_tftp(void **state) /* T7: said at publish */
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    unsigned number = 0;
+    must_publish(f, 1);
+    assert_int_equal(
+        publish(f->config, f->share, f->state, &(struct artifact_source){find_large, f}, &diags, &number), 0);
+    assert_int_equal(number, 2);
+    assert_int_equal(diags.errors, 0);
+    assert_int_equal(diags.list.n, 1);
+    assert_non_null(
+        strstr(diags.list.items[0].text, "image smallest: 92.3 MB are more than 65535 blocks of TFTP"));
+}
+
 static void test_switch(void **state)
 {
     struct folder *f = *state;
@@ -478,9 +511,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),   TEST(test_unchanged), TEST(test_refused),   TEST(test_damaged_artifact),
-        TEST(test_switch),    TEST(test_diff),      TEST(test_diff_dhcp), TEST(test_preview),
-        TEST(test_cut_short), TEST(test_prune),
+        TEST(test_publish),   TEST(test_unchanged), TEST(test_refused),        TEST(test_damaged_artifact),
+        TEST(test_switch),    TEST(test_diff),      TEST(test_diff_dhcp),      TEST(test_preview),
+        TEST(test_cut_short), TEST(test_prune),     TEST(test_large_for_tftp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
