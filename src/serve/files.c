@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "proto/dhcp.h"
 #include "serve/bootfile.h"
 #include "serve/grub.h"
 #include "serve/ipxe.h"
@@ -394,6 +395,15 @@ static int open_ipxe_entry(const struct generation *g, const struct file_request
     return *ret_file ? 0 : -ENOMEM;
 }
 
+/* The MTU that the subnet's definition gives its interfaces (option 26); 0: none. */
+static unsigned mtu_of(const struct subnet *subnet)
+{
+    const struct option_value *mtu = subnet ? option_values_find(&subnet->options, DHCP_INTERFACE_MTU) : NULL;
+    struct reader r = reader_of(mtu ? mtu->data : NULL, mtu ? mtu->size : 0);
+    uint16_t value = reader_u16(&r);
+    return r.failed ? 0 : value;
+}
+
 /* Who asks, into the answer. Returns the current generation. */
 static struct generation *begin(struct files *f, const struct file_request *request,
                                 struct boot_client *ret_asker, struct file_answer *ret_answer)
@@ -402,6 +412,7 @@ static struct generation *begin(struct files *f, const struct file_request *requ
     *ret_answer = (struct file_answer){0};
     identify(f, g, request, ret_asker, &ret_answer->boot);
     ret_answer->mac = ret_asker->mac;
+    ret_answer->mtu = g ? mtu_of(site_subnet_of(g->site, request->from)) : 0;
     if (ret_asker->node)
         snprintf(ret_answer->node, sizeof(ret_answer->node), "%s", ret_asker->node->name);
     return g;
