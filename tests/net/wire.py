@@ -132,7 +132,10 @@ def http_kept(path):
         status, fields, rest = http_head(s)
         size = int(fields.get("content-length", -1))
         while method == "GET" and len(rest) < size:
-            rest += s.recv(1 << 20)
+            piece = s.recv(1 << 20)
+            if not piece:
+                break
+            rest += piece
         odd = [name for name, value in fields.items() if not value]
         print(method, status, size, len(rest), "close" if fields.get("connection") == "close" else "kept", *odd)
     s.settimeout(2)
@@ -173,7 +176,7 @@ def http_slow(path):
     reader.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     writer.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
     lasted = {}
-    while len(lasted) < 2 and time.monotonic() - start < 60:
+    while len(lasted) < 2 and time.monotonic() - start < 120:
         time.sleep(1)
         if "writer" not in lasted:
             try:
