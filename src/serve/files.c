@@ -22,7 +22,8 @@
 #define BUCKETS       256
 
 /* Small files that were asked for last stay mapped, so that many nodes that want them one after the other do
- * not have them mapped anew each time. Larger ones do not: what is deleted must leave the disk. */
+ * not have them mapped anew each time, and artifacts, which never change, are not even opened. Larger ones
+ * do not stay: what is deleted must leave the disk. */
 enum { KEPT = 32, KEPT_SIZE = 1 << 20 };
 
 /* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
@@ -193,6 +194,20 @@ static struct file *keep(struct files *f, struct file *file)
     return before;
 }
 
+/* The artifact of that digest, if it is kept: its name says all of its bytes. NULL: it must be opened. */
+static struct served_file *find_kept(struct files *f, const char *digest)
+{
+    struct served_file *found = NULL;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < KEPT && f->kept[i] && !found; i++) {
+        struct served_file *kept = &f->kept[i]->public;
+        if (kept->kind != FILE_LOADER && str_eq(kept->tag, digest))
+            found = served_file_ref(kept);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return found;
+}
+
 /* Opens a name beneath a folder and shares the mapping of one who has it open. */
 static int open_shared(struct files *f, enum file_kind kind, int dirfd, const char *name,
                        struct served_file **ret_file)
@@ -279,9 +294,15 @@ static int open_artifact(struct files *f, const char *name, struct served_file *
         *ret_reason = g ? "the generation has no such artifact" : "this generation is not served any more";
         return -ENOENT;
     }
+    digest_format(&artifact->digest, digest);
+    struct served_file *kept = find_kept(f, digest);
+    if (kept) {
+        *ret_file = kept;
+        return 0;
+    }
     *ret_reason = "the artifact cannot be read";
-    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd,
-                       digest_format(&artifact->digest, digest), ret_file);
+    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd, digest,
+                       ret_file);
 }
 
 static int open_loader(struct files *f, const char *name, struct served_file **ret_file,
