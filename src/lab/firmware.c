@@ -13,7 +13,8 @@
 static const char *const secure_words[] = {"-global", "driver=cfi.pflash01,property=secure,value=on", NULL};
 
 static const struct lab_firmware_info firmwares[LAB_FIRMWARES] = {
-    [LAB_FIRMWARE_BIOS] = {.name = "SeaBIOS",
+    [LAB_FIRMWARE_BIOS] = {.word = "bios",
+                           .name = "SeaBIOS",
                            .program = "qemu-system-x86_64",
                            .program_package = "qemu-system-x86",
                            /* graphics=off makes SeaBIOS and what it runs write on the serial port too, so
@@ -21,7 +22,8 @@ static const struct lab_firmware_info firmwares[LAB_FIRMWARES] = {
                            .machine = "pc,graphics=off",
                            .console = "ttyS0",
                            .memory = 64u << 20},
-    [LAB_FIRMWARE_UEFI] = {.name = "OVMF",
+    [LAB_FIRMWARE_UEFI] = {.word = "uefi",
+                           .name = "OVMF",
                            .program = "qemu-system-x86_64",
                            .program_package = "qemu-system-x86",
                            .machine = "pc",
@@ -30,7 +32,8 @@ static const struct lab_firmware_info firmwares[LAB_FIRMWARES] = {
                            .package = "ovmf",
                            .console = "ttyS0",
                            .memory = 160u << 20},
-    [LAB_FIRMWARE_SECURE] = {.name = "OVMF with Secure Boot",
+    [LAB_FIRMWARE_SECURE] = {.word = "secure",
+                             .name = "OVMF with Secure Boot",
                              .program = "qemu-system-x86_64",
                              .program_package = "qemu-system-x86",
                              .machine = "q35,smm=on",
@@ -40,7 +43,8 @@ static const struct lab_firmware_info firmwares[LAB_FIRMWARES] = {
                              .extra = secure_words,
                              .console = "ttyS0",
                              .memory = 256u << 20},
-    [LAB_FIRMWARE_ARM64] = {.name = "AAVMF",
+    [LAB_FIRMWARE_ARM64] = {.word = "arm64",
+                            .name = "AAVMF",
                             .program = "qemu-system-aarch64",
                             .program_package = "qemu-system-arm",
                             .machine = "virt",
@@ -55,6 +59,16 @@ static const struct lab_firmware_info firmwares[LAB_FIRMWARES] = {
 const struct lab_firmware_info *lab_firmware_info(enum lab_firmware firmware)
 {
     return &firmwares[firmware];
+}
+
+int lab_firmware_parse(const char *word, enum lab_firmware *ret_firmware)
+{
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++)
+        if (str_eq(word, firmwares[i].word)) {
+            *ret_firmware = (enum lab_firmware)i;
+            return 0;
+        }
+    return -EINVAL;
 }
 
 static int check_file(const struct lab_firmware_info *info, const char *path, struct diags *diags)
@@ -114,6 +128,14 @@ int lab_firmware_variables(enum lab_firmware firmware, const char *store, struct
 static const char *const no_words[] = {NULL};
 static const char *const pxe_words[] = {FW_CFG("IPv6PXESupport", "n"), NULL};
 static const char *const http_words[] = {FW_CFG("IPv4PXESupport", "n"), FW_CFG("IPv6PXESupport", "n"), NULL};
+
+int lab_method_parse(const char *word, enum lab_method *ret_method)
+{
+    if (!str_eq(word, "pxe") && !str_eq(word, "http"))
+        return -EINVAL;
+    *ret_method = str_eq(word, "pxe") ? LAB_METHOD_PXE : LAB_METHOD_HTTP;
+    return 0;
+}
 
 const char *const *lab_method_words(enum lab_firmware firmware, enum lab_method method)
 {

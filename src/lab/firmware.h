@@ -22,9 +22,11 @@ enum lab_firmware {
 
 /* How UEFI's own network stack gets its first file. BIOS knows PXE alone. */
 enum lab_method { LAB_METHOD_PXE, LAB_METHOD_HTTP };
+int lab_method_parse(const char *word, enum lab_method *ret_method); /* `pxe`, `http`: 0 or -EINVAL */
 
 /* A row of the table. */
 struct lab_firmware_info {
+    const char *word;            /* for options: `bios`, `uefi`, ... */
     const char *name;            /* for people: `SeaBIOS`, `OVMF`, ... */
     const char *program;         /* QEMU's */
     const char *program_package; /* has it */
@@ -38,6 +40,7 @@ struct lab_firmware_info {
     uint64_t memory;             /* bytes with which it boots a small kernel and image */
 };
 const struct lab_firmware_info *lab_firmware_info(enum lab_firmware firmware);
+int lab_firmware_parse(const char *word, enum lab_firmware *ret_firmware); /* 0 or -EINVAL */
 
 /* Whether all of it is installed. 0, or -ENOENT with a diagnostic for each file that is missing, and its
  * package. */

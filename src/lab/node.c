@@ -73,8 +73,7 @@ static void push_flash(struct words *words, const struct lab_firmware_info *info
         push_pair(words, "-drive", xasprintf("if=pflash,unit=0,format=raw,readonly=on,file=%s", info->code));
     if (variables < 0)
         return;
-    push_pair(words, "-add-fd", xasprintf("set=1,fd=%d", variables));
-    push_pair(words, "-drive", xstrdup("if=pflash,unit=1,format=raw,file=/dev/fdset/1"));
+    push_pair(words, "-drive", xasprintf("if=pflash,unit=1,format=raw,file=/dev/fd/%d", variables));
 }
 
 /* UEFI's network stack drives a virtio card by itself, if the card brings no ROM that does. */

@@ -198,9 +198,13 @@ static void firmware_boots_from_the_network_alone(void **state)
                                          .method = method};
             char **argv =
                 lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, info->variables ? 10 : -1});
+            enum lab_firmware parsed;
+            assert_int_equal(lab_firmware_parse(info->word, &parsed), 0);
+            assert_int_equal(parsed, i);
             assert_string_equal(argv[0], info->program);
             assert_true(has_pair(argv, "-machine", info->machine));
-            assert_int_equal(has_pair(argv, "-add-fd", "set=1,fd=10"), info->variables != NULL);
+            assert_int_equal(has_pair(argv, "-drive", "if=pflash,unit=1,format=raw,file=/dev/fd/10"),
+                             info->variables != NULL);
             const char *device = i == LAB_FIRMWARE_BIOS
                                      ? "virtio-net-pci,netdev=net,bootindex=1,mac=00:00:00:00:00:00"
                                      : "virtio-net-pci,netdev=net,bootindex=1,mac=00:00:00:00:00:00,romfile=";
