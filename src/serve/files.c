@@ -289,8 +289,11 @@ static int open_loader(struct files *f, const char *name, struct served_file **r
     int r = -ENOENT;
     *ret_reason =
         "not in the loader folders: is its package installed, and does server: loaders: name its folder?";
-    for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
-        r = open_shared(f, FILE_LOADER, f->loader_fds[i], name, ret_file);
+    const char *names[BOOTFILE_NAMES_MAX];
+    size_t names_n = bootfile_names(name, names);
+    for (size_t n = 0; n < names_n && r == -ENOENT; n++)
+        for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
+            r = open_shared(f, FILE_LOADER, f->loader_fds[i], names[n], ret_file);
     return r;
 }
 
@@ -351,7 +354,8 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     *ret_reason = "nothing is published yet";
     if (!g)
         return -ENOENT;
-    struct boot_client client = {.server = request->local, .http_port = g->site->server.http_port};
+    struct boot_client client = {
+        .server = request->local, .http_port = g->site->server.http_port, .http = request->http};
     *ret_reason = "no node of that name";
     int r = pxelinux_resolve(g, who, asker, &client);
     if (r < 0)
@@ -435,6 +439,8 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
                            &a->file, ret_reason);
     if (bootfile_is_grub_config(a->name, &who))
         return open_config(f, now, g, request, &asker, BOOT_GRUB, who, &a->file, ret_reason);
+    if (str_eq(a->name, IPXE_SCRIPT))
+        return open_config(f, now, g, request, &asker, BOOT_IPXE, "default", &a->file, ret_reason);
     if (str_eq(a->name, IPXE_ENTRY))
         return open_ipxe_entry(g, request, &a->file, ret_reason);
     if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))
