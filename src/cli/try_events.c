@@ -61,8 +61,8 @@ static const char *part_of(const char *file)
 {
     enum artifact_kind kind;
     unsigned generation;
-    const char *name;
-    if (artifact_path_parse(file, &generation, &kind, &name) == 0)
+    char name[ARTIFACT_NAME_MAX];
+    if (artifact_path_parse(file, &generation, &kind, name) == 0)
         return artifact_kind_name(kind);
     return bootfile_is_config(file) ? "config" : "loader";
 }
@@ -75,7 +75,7 @@ static void take_start(struct told *e)
         .file = xstrdup(e->file), .bytes = e->bytes, .total = e->total, .started_us = e->at_us};
     if (!e->node->loader_us)
         e->node->loader_us = e->at_us;
-    if (str_eq(part_of(e->file), "kernel"))
+    if (str_eq(part_of(e->file), "kernel") || str_eq(part_of(e->file), "unified"))
         e->node->fetch_us = e->at_us;
 }
 
@@ -100,7 +100,7 @@ static void take_end(struct told *e)
     uint64_t took = e->took_us ? e->took_us : 1;
     try_add_row(e->node, e->at_us, part, "%s, %s in %.3f s, %s/s", e->file, format_size(e->bytes, size),
                 (double)e->took_us / 1e6, format_size(e->bytes * 1000000 / took, rate));
-    if (str_eq(part, "kernel") || str_eq(part, "image")) {
+    if (!str_eq(part, "config") && !str_eq(part, "loader")) {
         e->node->transferred += e->bytes;
         e->node->loaded_us = e->at_us;
     }
@@ -159,6 +159,13 @@ static void take_stage(struct told *e)
         e->node->failure = xasprintf("its init started a shell instead%s%s", rest[0] ? ": " : "", rest);
 }
 
+static void take_unstarted(struct told *e)
+{
+    try_add_row(e->node, e->at_us, "unstarted", "%s: %s", e->file, e->detail);
+    if (!e->node->failure && !e->node->kernel_us)
+        e->node->failure = xasprintf("%s was not started: %s", e->file, e->detail);
+}
+
 static void take_facts(struct told *e)
 {
     json_decref(e->node->facts);
@@ -184,6 +191,7 @@ static const struct {
     {"http-aborted", take_aborted},
     {"stage", take_stage},
     {"facts", take_facts},
+    {"unstarted", take_unstarted},
 };
 
 static struct try_node *node_of(struct try *t, json_t *object)

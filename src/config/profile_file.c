@@ -92,6 +92,7 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
         {.key = "root", .read = read_root},
         FIELD("cmdline", type_text, struct profile, cmdline),
         FIELD("boot_file", type_boot_file, struct profile, boot_file),
+        FIELD("unified", type_bool, struct profile, unified),
         FIELD_READ("options", read_options, struct profile, options),
         FIELD("memory", type_size, struct profile, memory),
         {0},

@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "model/option.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* H11: how the kernel gets its address. */
@@ -29,6 +30,7 @@ struct profile {
     char *root;    /* root=... for ROOT_OTHER; else NULL */
     enum ip_mode ip;
     enum root_mode root_mode;
+    bool unified; /* kernel, image and command line are built into one program for UEFI firmware as well */
     struct option_values options;
     char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a
                         URL for UEFI HTTP boot (P2); NULL: rambox's choice */
