@@ -121,6 +121,14 @@ static ipv4_t server_id(const struct exchange *x)
     return x->packet->giaddr && override.left == 4 ? reader_u32(&override) : x->arrival->local;
 }
 
+/* Where to boot from (RFC 2131 §2). A unified image has no address of ours in it: its kernel asks for one,
+ * and init reports to the server that is named here (`rambox.server=:PORT`). */
+static ipv4_t next_server(const struct exchange *x, const char *file)
+{
+    bool unified = x->profile && x->profile->unified && x->outcome->reply != DHCP_NAK;
+    return file || unified ? x->arrival->local : 0;
+}
+
 static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char *file)
 {
     const struct dhcp_packet *p = x->packet;
@@ -133,7 +141,7 @@ static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char
         .hlen = p->hlen,
         .ciaddr = o->reply == DHCP_ACK || o->reply == DHCP_BOOTP ? p->ciaddr : 0,
         .yiaddr = yiaddr,
-        .siaddr = file ? x->arrival->local : 0,
+        .siaddr = next_server(x, file),
         .giaddr = p->giaddr,
         .file = file && strlen(file) < 128 ? file : NULL, /* a longer one stands in 67 alone */
     };
