@@ -41,6 +41,7 @@ struct tftp_worker {
     pthread_t thread;
     int epoll_fd, wake_fd, timer_fd;
     uint64_t timer_us;    /* what it is set to; UINT64_MAX: it is not */
+    uint64_t now_us;      /* when packets were read last */
     pthread_mutex_t lock; /* of `command` */
     pthread_cond_t done;
     struct command command; /* run NULL: none waits */
@@ -223,6 +224,7 @@ static int read_batch(struct tftp_worker *w, const struct tftp_socket *s, struct
 {
     int n = recvmmsg(s->fd, w->messages, BATCH, MSG_DONTWAIT, NULL);
     *ret_now = moment_now();
+    w->now_us = ret_now->mono_us;
     for (int i = 0; i < n; i++) {
         foresee(w, s, i, n);
         take(w, ret_now, s, &w->from[i], w->data[i], w->messages[i].msg_len);
@@ -246,13 +248,12 @@ static void read_socket(struct tftp_worker *w, const struct tftp_socket *s)
  * False: nothing came, and it may sleep. */
 static bool linger(struct tftp_worker *w)
 {
-    struct moment start, now;
-    if (!w->busy || ++w->straight >= STRAIGHT || (w->luck == 0 && ++w->turns % TRY_AGAIN))
+    struct moment now;
+    if (!w->busy || w->now_us >= w->timer_us || ++w->straight >= STRAIGHT ||
+        (w->luck == 0 && ++w->turns % TRY_AGAIN))
         return false;
-    int n = read_batch(w, w->busy, &start);
-    if (start.mono_us >= w->timer_us)
-        return n > 0;
-    for (now = start; n <= 0 && now.mono_us - start.mono_us < LINGER_US;)
+    int n = read_batch(w, w->busy, &now);
+    for (uint64_t until = now.mono_us + LINGER_US; n <= 0 && now.mono_us < until;)
         n = read_batch(w, w->busy, &now);
     if (n > 0)
         w->luck += w->luck < LUCK_MAX;
