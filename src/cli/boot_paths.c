@@ -4,27 +4,7 @@
 #include "config/config.h"
 #include "serve/bootpath.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-
-enum { FOLDERS_MAX = 16 };
-
-/* The programs in the folders that a server would look into. */
-static unsigned programs_here(const struct site *site)
-{
-    const char *own[] = {site ? site->server.loader_dir : NULL, NULL};
-    int fds[FOLDERS_MAX];
-    size_t n = 0;
-    for (const char *const *folder = own[0] ? own : bootfile_folders; *folder && n < FOLDERS_MAX; folder++) {
-        int fd = open(*folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0)
-            fds[n++] = fd;
-    }
-    unsigned found = bootfile_found(fds, n);
-    while (n > 0)
-        close(fds[--n]);
-    return found;
-}
 
 static bool is_there(const struct boot_path *path, unsigned found)
 {
@@ -94,7 +74,7 @@ static int run(struct context *context, int argc, char **argv)
         return usage_error(&command_boot_paths, "it takes no operand");
     /* The table stands without a configuration; what is wrong in one is `rambox check`'s to say. */
     (void)config_load(context->config_dir, context->share_dir, &diags, &site);
-    unsigned found = programs_here(site);
+    unsigned found = bootfile_found_here(site ? site->server.loader_dir : NULL);
     if (context->json) {
         json_t *list = json_array();
         for (const struct boot_path *path = boot_paths; path->name; path++)

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -73,6 +74,18 @@ unsigned bootfile_found(const int *folder_fds, size_t n)
         for (size_t i = 0; i < n; i++)
             if (is_in(folder_fds[i], boot_programs[program].name))
                 found |= 1u << program;
+    return found;
+}
+
+unsigned bootfile_found_here(const char *own)
+{
+    const char *const only[] = {own, NULL};
+    unsigned found = 0;
+    for (const char *const *folder = own ? only : bootfile_folders; *folder; folder++) {
+        cleanup_close int fd = open(*folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+            found |= bootfile_found(&fd, 1);
+    }
     return found;
 }
 

@@ -31,6 +31,9 @@ extern const char *const bootfile_folders[];
 
 /* One bit a program (1 << PROGRAM_...) that is in one of the folders (open descriptors). */
 unsigned bootfile_found(const int *folder_fds, size_t n);
+/* The same of the folders that a server would look into: `own` (`server: loaders:`), or with NULL the
+ * distribution's. */
+unsigned bootfile_found_here(const char *own);
 #define BOOTFILE_ALL ((1u << PROGRAMS) - 1)
 
 /* The names in a loader folder under which `name` may be: what the user put there by that name, and what the
