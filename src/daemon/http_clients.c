@@ -208,13 +208,18 @@ static void tell(struct http_clients *c, const struct moment *now, const struct 
                                            .retransmissions = again});
 }
 
-/* Of a file whose bytes all are with our kernel: also when what is not acknowledged is the end of the
- * connection. */
+/* Of a file whose bytes all are with our kernel. */
+static bool is_on_its_way(const struct http_client *client)
+{
+    const struct download *d = client->download;
+    return (d->size > SMALL || is_watched(d)) && unacknowledged(client->fd) > 0;
+}
+
+/* The same, when what is not acknowledged may be the end of the connection. */
 static bool has_it_all(const struct http_client *client)
 {
     const struct download *d = client->download;
-    return (d->size <= SMALL && !is_watched(d)) || unacknowledged(client->fd) == 0 ||
-           flight_of(client->fd).acked - d->acked_before >= d->size;
+    return !is_on_its_way(client) || flight_of(client->fd).acked - d->acked_before >= d->size;
 }
 
 static void ask_again(struct http_client *client, const struct moment *now)
@@ -296,7 +301,7 @@ void http_client_end(struct http_clients *c, const struct moment *now, struct ht
     bool wakes = false;
     pthread_mutex_lock(&c->lock);
     if (client->download) {
-        if (!why && !client->slow && unacknowledged(client->fd)) {
+        if (!why && !client->slow && is_on_its_way(client)) {
             client->state = LAST_BYTES;
             wakes = is_watched(client->download) && !c->last++;
         } else {

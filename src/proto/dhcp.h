@@ -53,6 +53,7 @@ enum dhcp_option {
     DHCP_DNS = 6,
     DHCP_HOST_NAME = 12,
     DHCP_DOMAIN_NAME = 15,
+    DHCP_INTERFACE_MTU = 26,
     DHCP_BROADCAST_ADDRESS = 28,
     DHCP_NTP = 42,
     DHCP_VENDOR_SPECIFIC = 43,

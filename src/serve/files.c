@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "proto/dhcp.h"
 #include "serve/bootfile.h"
 #include "serve/grub.h"
 #include "serve/ipxe.h"
@@ -21,7 +22,8 @@
 #define BUCKETS       256
 
 /* Small files that were asked for last stay mapped, so that many nodes that want them one after the other do
- * not have them mapped anew each time. Larger ones do not: what is deleted must leave the disk. */
+ * not have them mapped anew each time, and artifacts, which never change, are not even opened. Larger ones
+ * do not stay: what is deleted must leave the disk. */
 enum { KEPT = 32, KEPT_SIZE = 1 << 20 };
 
 /* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
@@ -192,6 +194,20 @@ static struct file *keep(struct files *f, struct file *file)
     return before;
 }
 
+/* The artifact of that digest, if it is kept: its name says all of its bytes. NULL: it must be opened. */
+static struct served_file *find_kept(struct files *f, const char *digest)
+{
+    struct served_file *found = NULL;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < KEPT && f->kept[i] && !found; i++) {
+        struct served_file *kept = &f->kept[i]->public;
+        if (kept->kind != FILE_LOADER && str_eq(kept->tag, digest))
+            found = served_file_ref(kept);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return found;
+}
+
 /* Opens a name beneath a folder and shares the mapping of one who has it open. */
 static int open_shared(struct files *f, enum file_kind kind, int dirfd, const char *name,
                        struct served_file **ret_file)
@@ -261,15 +277,27 @@ int file_name_normalise(const char *name, char *ret_name, size_t size)
 
 /* ---- what there is ---- */
 
-static int open_artifact(struct files *f, const char *name, struct served_file **ret_file,
+/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot
+ * learns what it runs. */
+static void tell_unified(struct files *f, const struct moment *now, const struct file_request *request,
+                         enum artifact_kind kind, uint64_t boot, const struct generation *g)
+{
+    if (kind == ARTIFACT_UNIFIED && boot)
+        boot_table_assign(f->config.boots, now, boot, request->from, g->number);
+}
+
+static int open_artifact(struct files *f, const struct moment *now, const struct file_request *request,
+                         const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
 {
+    static const enum file_kind kinds[] = {
+        [ARTIFACT_KERNEL] = FILE_KERNEL, [ARTIFACT_IMAGE] = FILE_IMAGE, [ARTIFACT_UNIFIED] = FILE_UNIFIED};
     unsigned number;
     enum artifact_kind kind;
-    const char *artifact_name;
+    char artifact_name[ARTIFACT_NAME_MAX];
     char digest[DIGEST_TEXT_MAX];
     *ret_reason = "no such file";
-    if (artifact_path_parse(name, &number, &kind, &artifact_name) < 0)
+    if (artifact_path_parse(name, &number, &kind, artifact_name) < 0)
         return -ENOENT;
     CLEANUP(generation_unref)
     struct generation *g = f->config.generations.get(f->config.generations.user, number);
@@ -278,9 +306,18 @@ static int open_artifact(struct files *f, const char *name, struct served_file *
         *ret_reason = g ? "the generation has no such artifact" : "this generation is not served any more";
         return -ENOENT;
     }
+    digest_format(&artifact->digest, digest);
+    struct served_file *kept = find_kept(f, digest);
+    if (kept) {
+        *ret_file = kept;
+        tell_unified(f, now, request, kind, boot, g);
+        return 0;
+    }
     *ret_reason = "the artifact cannot be read";
-    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd,
-                       digest_format(&artifact->digest, digest), ret_file);
+    int r = open_shared(f, kinds[kind], f->config.artifacts_fd, digest, ret_file);
+    if (r == 0)
+        tell_unified(f, now, request, kind, boot, g);
+    return r;
 }
 
 static int open_loader(struct files *f, const char *name, struct served_file **ret_file,
@@ -394,6 +431,15 @@ static int open_ipxe_entry(const struct generation *g, const struct file_request
     return *ret_file ? 0 : -ENOMEM;
 }
 
+/* The MTU that the subnet's definition gives its interfaces (option 26); 0: none. */
+static unsigned mtu_of(const struct subnet *subnet)
+{
+    const struct option_value *mtu = subnet ? option_values_find(&subnet->options, DHCP_INTERFACE_MTU) : NULL;
+    struct reader r = reader_of(mtu ? mtu->data : NULL, mtu ? mtu->size : 0);
+    uint16_t value = reader_u16(&r);
+    return r.failed ? 0 : value;
+}
+
 /* Who asks, into the answer. Returns the current generation. */
 static struct generation *begin(struct files *f, const struct file_request *request,
                                 struct boot_client *ret_asker, struct file_answer *ret_answer)
@@ -402,6 +448,7 @@ static struct generation *begin(struct files *f, const struct file_request *requ
     *ret_answer = (struct file_answer){0};
     identify(f, g, request, ret_asker, &ret_answer->boot);
     ret_answer->mac = ret_asker->mac;
+    ret_answer->mtu = g ? mtu_of(site_subnet_of(g->site, request->from)) : 0;
     if (ret_asker->node)
         snprintf(ret_answer->node, sizeof(ret_answer->node), "%s", ret_asker->node->name);
     return g;
@@ -443,7 +490,8 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
         return open_config(f, now, g, request, &asker, BOOT_IPXE, "default", &a->file, ret_reason);
     if (str_eq(a->name, IPXE_ENTRY))
         return open_ipxe_entry(g, request, &a->file, ret_reason);
-    if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))
+    r = open_artifact(f, now, request, a->name, a->boot, &a->file, ret_reason);
+    if (r == -ENOENT && (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name))))
         return open_loader(f, a->name, &a->file, ret_reason);
-    return open_artifact(f, a->name, &a->file, ret_reason);
+    return r;
 }

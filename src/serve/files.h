@@ -2,6 +2,9 @@
  * allow-list), generated configuration, artifacts of a generation. Nothing else exists, so nothing else can
  * be reached; what is on disk is opened beneath its folder (openat2).
  *
+ * A unified image goes by two names: that of its generation, and `unified/PROFILE.efi`, which is the current
+ * one's.
+ *
  * Boot configurations are written for whoever asks, in the language of its loader:
  *
  *     pxelinux.cfg/NAME                PXELINUX       (serve/pxelinux.h says which names)
@@ -19,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum file_kind { FILE_LOADER, FILE_CONFIG, FILE_KERNEL, FILE_IMAGE };
+enum file_kind { FILE_LOADER, FILE_CONFIG, FILE_KERNEL, FILE_IMAGE, FILE_UNIFIED };
 
 /* An open file. Read-only for its users. */
 struct served_file {
@@ -72,6 +75,7 @@ struct file_answer {
     char node[64];            /* of who asks; empty: not known */
     struct mac mac;           /* all zero: not known */
     uint64_t boot;            /* 0: none */
+    unsigned mtu;             /* of the subnet of who asks, as its definition says; 0: not said */
 };
 
 /* Opens it. 0; -ENOENT: no such file (or a name that would have left the root); -EACCES: a name with `..` or
