@@ -22,6 +22,7 @@
     X(init)                  \
     X(kernel_build)          \
     X(kernel_config)         \
+    X(kernel_fit)            \
     X(kernel_list)           \
     X(lease_history)         \
     X(lease_list)            \
