@@ -285,9 +285,9 @@ static void add_behind(struct fit *fit, const char *tree, const struct fit_optio
         const struct module *module = catalog_module(&fit->catalog, b->module);
         if (!wanted || !module || has_bus(&fit->hardware, b->bus) || kind_left_out(options, module))
             continue;
-        struct fit_driver *driver = &fit->drivers.items[add_module(fit, tree, module)];
-        if (!driver->why)
-            driver->why = xstrdup(b->why);
+        size_t index = add_module(fit, tree, module);
+        if (!fit->drivers.items[index].why)
+            fit->drivers.items[index].why = xstrdup(b->why);
     }
 }
 
