@@ -48,7 +48,7 @@ static const struct known_device known[] = {
     {"platform:serial8250", "8250", "SERIAL_8250", "serial ports, built in", 0},
     {"platform:*", NULL, NULL, "a device that some driver or the kernel itself makes", 0},
     {"serio:ty01*", "psmouse", "INPUT_MOUSE MOUSE_PS2", "a mouse", 0},
-    {"serio:ty06*", "atkbd", "INPUT_KEYBOARD KEYBOARD_ATKBD", "a keyboard, built in", 0},
+    {"serio:ty06*", "atkbd", "INPUT_KEYBOARD KEYBOARD_ATKBD", "a keyboard, built in", 1},
     {"serio:*", NULL, NULL, "a port that the keyboard's controller leaves unused", 0},
     {"usb:v*p*d*dc09*", NULL, NULL, "a hub, which the USB core knows", 1},
     {"usb:v*ic09isc*", NULL, NULL, "a hub, which the USB core knows", 1},

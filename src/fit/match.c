@@ -103,7 +103,7 @@ static size_t add_module(struct fit *fit, const char *tree, const struct module 
     if (driver->module)
         return index;
     driver->module = module;
-    if (driver_symbols_find(tree, module->path, &driver->symbols) < 0)
+    if (!driver->symbols.symbol && driver_symbols_find(tree, module->path, &driver->symbols) < 0)
         driver->failure = xasprintf("no Kbuild file of the tree builds %s.o", module->path);
     VEC_EACH(name, &module->beside) {
         const struct module *other = catalog_module(&fit->catalog, *name);
@@ -162,6 +162,16 @@ static void use_known(struct fit *fit, struct fit_device *d, const struct known_
     }
 }
 
+/* A processor's features and a machine's name are for many modules at once. */
+static bool is_for_many(const char *modalias)
+{
+    static const char *const many[] = {"cpu:", "dmi:", "input:", "acpi:LNXCPU:", "acpi:ACPI0007:"};
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+        if (str_starts(modalias, many[i]))
+            return true;
+    return false;
+}
+
 static void use_matches(struct fit *fit, const char *tree, const struct fit_options *options,
                         struct fit_device *d, struct driver_matches *matches)
 {
@@ -183,10 +193,7 @@ static void use_matches(struct fit *fit, const char *tree, const struct fit_opti
             xasprintf("%s is of the kind %s, which was left out", matches->list.items[0].module->name, kind);
         return;
     }
-    /* A processor's list of features and a machine's name are for many modules at once. */
-    bool many = str_starts(d->device->modalias, "cpu:") || str_starts(d->device->modalias, "dmi:") ||
-                str_starts(d->device->modalias, "input:");
-    d->ambiguous = d->drivers.n > 1 && !many;
+    d->ambiguous = d->drivers.n > 1 && !is_for_many(d->device->modalias);
     if (dropped.len)
         d->reason = xasprintf("%s would also do", str_text(&dropped));
 }

@@ -125,10 +125,11 @@ static void write_firmware(const struct fit *fit, struct str *out)
 {
     if (!fit->firmware.n)
         return;
-    str_add(out, "\n# Firmware that these drivers may load, by what the device is; put it into the image "
-                 "(files: below /lib/firmware)\n");
+    str_add(out, "\n# Firmware that these drivers may load, depending on the device. Where a node misses "
+                 "one, its image "
+                 "takes it with\n# files:\n");
     VEC_EACH(file, &fit->firmware)
-        str_printf(out, "#   %s\n", *file);
+        str_printf(out, "#   - {path: /lib/firmware/%s, from: /lib/firmware/%s}\n", *file, *file);
 }
 
 /* A line of comment has no end of line in it, whatever a source says. */
