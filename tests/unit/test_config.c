@@ -24,10 +24,10 @@ static void test_main_mistakes(void **state)
                                    "options, classes, subnets, secure_boot, profiles\n"),
         MAIN(GOOD "secure_boot: {key: /etc/rambox/sb.key}\n",
              "rambox.yaml:10:1: error: secure_boot has no \"certificate\"; expected an absolute path like "
-             "/var/lib/rambox\n"),
+             "/etc/rambox-secrets/site.pem\n"),
         MAIN(GOOD "secure_boot: {key: sb.key, certificate: /etc/rambox/sb.crt}\n",
-             "rambox.yaml:10:20: error: \"sb.key\" is no path; expected an absolute path like "
-             "/var/lib/rambox\n"),
+             "rambox.yaml:10:20: error: \"sb.key\" is no file; expected an absolute path like "
+             "/etc/rambox-secrets/site.pem\n"),
         MAIN(GOOD "secure_boot: {key: /a, certificate: /b, pasword: x}\n",
              "rambox.yaml:10:41: error: unknown key \"pasword\"; known here: key, certificate\n"),
         MAIN(GOOD "server: {}\nserver: {}\n",
