@@ -69,7 +69,8 @@ static int join_artifacts(struct job *job)
     VEC_EACH(profile, &job->site->profiles) {
         int kernel = join_one(job, ARTIFACT_KERNEL, profile->kernel);
         int image = join_one(job, ARTIFACT_IMAGE, profile->image);
-        r = r < 0 ? r : kernel < 0 ? kernel : image;
+        int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL);
+        r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : unified;
     }
     return r;
 }

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/cmdline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -57,22 +58,6 @@ static void add_bootif(struct writer *w, const struct boot_client *c)
         add(w, "BOOTIF=01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
-static void add_root(struct writer *w, const struct profile *profile)
-{
-    switch (profile->root_mode) {
-    case ROOT_RAM: /* H23 */
-        add(w, "rambox");
-        break;
-    case ROOT_SHELL: /* H21 */
-        add(w, "shell");
-        break;
-    case ROOT_OTHER: /* H24 */
-        if (profile->root)
-            add(w, "root=%s", profile->root);
-        break;
-    }
-}
-
 static void add_reporting(struct writer *w, const struct boot_client *c)
 {
     char server[IPV4_TEXT_MAX];
@@ -88,12 +73,13 @@ static int write_cmdline(const struct boot_client *c, const struct profile *prof
                          const struct subnet *subnet, char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
+    char words[CMDLINE_MAX_SIZE];
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
     add_bootif(&w, c);
-    add_root(&w, profile);
-    if (profile->console)
-        add(&w, "console=%s", profile->console);
+    const char *said = profile_words(profile, words, sizeof(words));
+    add(&w, "%s", said ? said : "");
+    w.failed |= !said;
     add_reporting(&w, c);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);
