@@ -301,8 +301,9 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     struct profile *p = &bed.generation->site->profiles.items[0];
     struct boot_client c = {
         .node = n1, .ip = N1_IP, .mac = n1_mac, .server = SERVER, .http_port = 8069, .boot = 0xabc};
-    describe(&c, "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off rambox console=ttyS0,115200 "
-                 "rambox.server=10.7.0.1:8069 rambox.boot=0000000000000abc rambox.node=n1");
+    describe(&c,
+             "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off BOOTIF=01-52-54-00-00-00-01 rambox "
+             "console=ttyS0,115200 rambox.server=10.7.0.1:8069 rambox.boot=0000000000000abc rambox.node=n1");
     free(p->cmdline);
     p->cmdline = xstrdup("quiet");
     n1->cmdline = xstrdup("debug init=/bin/sh");
@@ -311,15 +312,17 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     free(p->console);
     p->console = NULL;
     c.boot = 0;
-    describe(&c, "rw ip=dhcp shell rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 shell rambox.server=10.7.0.1:8069 rambox.node=n1 "
+                 "quiet debug init=/bin/sh");
     p->root_mode = ROOT_OTHER;
     p->root = xstrdup("/dev/nfs");
     p->ip = IP_NONE;
-    describe(&c, "rw root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 "
+                 "quiet debug init=/bin/sh");
     p->ip = IP_STATIC;
     c.ip = 0; /* not known: the kernel asks */
-    describe(&c,
-             "rw ip=dhcp root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 "
+                 "rambox.node=n1 quiet debug init=/bin/sh");
 }
 
 static void
