@@ -447,11 +447,11 @@ static int find_unified(struct builder *b, const struct site *site, const char *
                         struct built *ret_built)
 {
     struct build_env env = b->env;
+    unsigned errors = diags->errors;
     const struct profile *profile = profile_unified(site, name, diags);
     char cmdline[UNIFIED_CMDLINE_MAX];
     struct built kernel, image;
     struct unified_inputs inputs;
-    unsigned errors = diags->errors;
     env.diags = diags;
     env.only_cached = true;
     int r = profile ? sign_check(&site->secure_boot, (int64_t)time(NULL), diags) : -ENOENT;
@@ -473,13 +473,13 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
 static int find_recorded_unified(const struct builder *b, const struct site *site, const char *name,
                                  struct diags *diags, struct built *ret_built)
 {
+    unsigned errors = diags->errors;
     const struct profile *profile = profile_unified(site, name, diags);
     cleanup_free char *home = record_home(b);
     char cmdline[UNIFIED_CMDLINE_MAX];
     struct built kernel, image;
     struct unified_inputs inputs;
     struct digest key;
-    unsigned errors = diags->errors;
     int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL, profile->kernel, diags, &kernel) : -ENOENT;
     if (r == 0 && profile->image)
         r = find_recorded(b, site, ARTIFACT_IMAGE, profile->image, diags, &image);

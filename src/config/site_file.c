@@ -112,7 +112,7 @@ static int read_server(struct mapper *m, const struct yaml_node *key, const stru
         FIELD("cache", type_folder, struct server_settings, cache_dir),
         FIELD("user", type_user, struct server_settings, user),
         FIELD("loaders", type_folder, struct server_settings, loader_dir),
-        FIELD("stub", type_folder, struct server_settings, efi_stub),
+        FIELD("stub", type_file, struct server_settings, efi_stub),
         {0},
     };
     struct server_settings *server = &((struct site *)object)->server;
@@ -131,8 +131,8 @@ static int read_secure_boot(struct mapper *m, const struct yaml_node *key, const
                             void *object)
 {
     static const struct field fields[] = {
-        FIELD("key", type_folder, struct secure_boot, key, .required = true),
-        FIELD("certificate", type_folder, struct secure_boot, certificate, .required = true),
+        FIELD("key", type_file, struct secure_boot, key, .required = true),
+        FIELD("certificate", type_file, struct secure_boot, certificate, .required = true),
         {0},
     };
     struct secure_boot *secure_boot = &((struct site *)object)->secure_boot;

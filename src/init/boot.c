@@ -92,6 +92,19 @@ static void prepare(struct devices *devices)
         say("cannot bring lo up: %s", strerror(-r));
 }
 
+/* A node without a network goes on: what it is to do may need none, and its console says what is wrong. */
+static void set_up_network(void)
+{
+    char line[160];
+    struct text why;
+
+    text_start(&why, line, sizeof(line));
+    if (network_address(&cmdline, &why) == 0)
+        (void)timeline_mark(&timeline, "network", NULL);
+    else if (why.used)
+        (void)timeline_mark(&timeline, "failed", line);
+}
+
 /* What the next init gets: its own name, and the words of the kernel's that are not for us. */
 static void next_arguments(char *const argv[], char *next[static ARGUMENTS])
 {
@@ -191,8 +204,7 @@ _Noreturn void boot(char *const argv[])
         fallback_shell(&timeline);
     text_start(&why, line, sizeof(line));
     next_arguments(argv, next);
-    if (network_address(&cmdline) == 0)
-        (void)timeline_mark(&timeline, "network", NULL);
+    set_up_network();
     if (cmdline.init_refused)
         text_add(&why, "init= must name an absolute path: correct it on the kernel command line");
     else if (strcmp(cmdline.init, "/init") == 0)

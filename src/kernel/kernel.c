@@ -73,7 +73,7 @@ static struct work work_of(const struct kernel_def *def, const struct build_env 
         .def = def,
         .env = env,
         .label = xasprintf("kernel %s", def->name),
-        .out = xasprintf("%s/work/kernel-%s", env->cache_dir, def->name),
+        .out = kernel_build_folder(def, env),
         .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, def->name),
     };
 }
@@ -237,7 +237,8 @@ static char *own_config(const struct work *w)
     return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->def->name) : NULL;
 }
 
-static int merge(struct work *w, const struct digest *initramfs)
+/* Without the user's own file for this kernel. */
+static int merge_definition(struct work *w, const struct digest *initramfs)
 {
     int r = add_fragments(w);
     if (r < 0)
@@ -247,6 +248,12 @@ static int merge(struct work *w, const struct digest *initramfs)
     r = add_compression(w);
     if (r == 0 && initramfs)
         r = add_initramfs(w, initramfs);
+    return r;
+}
+
+static int merge(struct work *w, const struct digest *initramfs)
+{
+    int r = merge_definition(w, initramfs);
     cleanup_free char *own = own_config(w);
     if (r == 0 && own && file_exists(own))
         r = fragments_add_file(&w->fragments, own, w->env->diags);
@@ -477,6 +484,38 @@ int kernel_definition_key(const struct kernel_def *def, const struct digest *ini
     hash_configuration(&w, &hash);
     hash_end(&hash, ret_key);
     return 0;
+}
+
+/* ---- for those who look at it ---- */
+
+void kernel_inputs_free(struct kernel_inputs *inputs)
+{
+    free(inputs->tree);
+    fragments_free(&inputs->fragments);
+    *inputs = (struct kernel_inputs){0};
+}
+
+int kernel_inputs(const struct kernel_def *def, const struct build_env *env, bool own,
+                  struct kernel_inputs *ret_inputs)
+{
+    cleanup_work struct work w = work_of(def, env);
+    cleanup_input struct input input = {0};
+    int r = own ? merge(&w, NULL) : merge_definition(&w, NULL);
+    if (r == 0)
+        r = find_source(&w, &input);
+    if (r == 0 && !w.tree)
+        r = unpack_tree(env, &input, "Kconfig", &w.tree);
+    if (r < 0)
+        return r;
+    *ret_inputs = (struct kernel_inputs){
+        .tree = TAKE_PTR(w.tree), .source = w.source, .fragments = w.fragments, .make_args = make_args};
+    w.fragments = (struct fragments){0};
+    return 0;
+}
+
+char *kernel_build_folder(const struct kernel_def *def, const struct build_env *env)
+{
+    return xasprintf("%s/work/kernel-%s", env->cache_dir, def->name);
 }
 
 /* ---- editing ---- */

@@ -351,12 +351,15 @@ static void explain(struct exchange *x, const char *named, const struct boot_pat
         alert(x, "%s", note);
 }
 
-/* The name under which its profile's unified image is fetched; NULL: it has none. */
-static const char *unified_of(struct exchange *x)
+/* The name of its profile's unified image; NULL: there is none for its processor. */
+static const char *unified_file(const struct exchange *x, char buf[static ARTIFACT_PATH_MAX])
 {
-    if (!x->profile || !generation_artifact(x->generation, ARTIFACT_UNIFIED, x->profile->name))
+    uint16_t arch = x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS;
+    bool x64 = arch == PXE_ARCH_EFI_BC || arch == PXE_ARCH_EFI_X64 || arch == PXE_ARCH_EFI_X64_HTTP;
+    const struct generation *g = x->generation;
+    if (!x64 || !x->profile || !generation_artifact(g, ARTIFACT_UNIFIED, x->profile->name))
         return NULL;
-    return artifact_path_format(x->generation->number, ARTIFACT_UNIFIED, x->profile->name, x->unified);
+    return artifact_path_format(g->number, ARTIFACT_UNIFIED, x->profile->name, buf);
 }
 
 /* What this firmware loads first. NULL: it is none, or there is nothing for it (P1), and people are told. */
@@ -371,7 +374,7 @@ static const char *boot_file(struct exchange *x)
     const char *named = exchange_boot_file(x), *file = named ? named_file(x, named) : NULL;
     if (file)
         return file;
-    const char *unified = unified_of(x);
+    const char *unified = unified_file(x, x->boot_name);
     x->path =
         boot_path_choose(&(struct boot_path_request){.client = &client,
                                                      .loader = x->profile ? x->profile->loader : LOADER_AUTO,

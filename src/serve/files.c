@@ -277,15 +277,8 @@ int file_name_normalise(const char *name, char *ret_name, size_t size)
 
 /* ---- what there is ---- */
 
-/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot
- * learns what it runs. */
-static void tell_unified(struct files *f, const struct moment *now, const struct file_request *request,
-                         enum artifact_kind kind, uint64_t boot, const struct generation *g)
-{
-    if (kind == ARTIFACT_UNIFIED && boot)
-        boot_table_assign(f->config.boots, now, boot, request->from, g->number);
-}
-
+/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot learns
+ * what it runs. */
 static int open_artifact(struct files *f, const struct moment *now, const struct file_request *request,
                          const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
@@ -307,16 +300,13 @@ static int open_artifact(struct files *f, const struct moment *now, const struct
         return -ENOENT;
     }
     digest_format(&artifact->digest, digest);
-    struct served_file *kept = find_kept(f, digest);
-    if (kept) {
-        *ret_file = kept;
-        tell_unified(f, now, request, kind, boot, g);
-        return 0;
-    }
     *ret_reason = "the artifact cannot be read";
-    int r = open_shared(f, kinds[kind], f->config.artifacts_fd, digest, ret_file);
-    if (r == 0)
-        tell_unified(f, now, request, kind, boot, g);
+    struct served_file *kept = find_kept(f, digest);
+    int r = kept ? 0 : open_shared(f, kinds[kind], f->config.artifacts_fd, digest, ret_file);
+    if (kept)
+        *ret_file = kept;
+    if (r == 0 && kind == ARTIFACT_UNIFIED && boot)
+        boot_table_assign(f->config.boots, now, boot, request->from, g->number);
     return r;
 }
 

@@ -375,7 +375,8 @@ int report_apply(struct boot_table *boots, struct event_sink *sink, const struct
         if (!mac_equal(&report->mac, &none) && !mac_equal(&report->mac, &boot.mac))
             return -ENOENT;
     }
-    if (report->boot || boot_table_unnamed(boots, &report->mac, from, &boot)) {
+    bool unnamed = !report->boot && !report->node[0];
+    if (report->boot || (unnamed && boot_table_unnamed(boots, &report->mac, from, &boot))) {
         event.boot = boot.id;
         event.mac = boot.mac;
         event.ip = boot.ip;
