@@ -168,19 +168,22 @@ const struct command command_kernel_config = {
 static const char *source_text(const struct source *source)
 {
     static const char *const kinds[] = {
-        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree"};
+        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree",
+        [SOURCE_DISTRIBUTION] = "distribution"};
     return kinds[source->kind];
 }
 
 static json_t *kernel_to_json(const struct kernel_def *def)
 {
-    json_t *fragments = json_array(), *left_out = json_object();
+    json_t *fragments = json_array(), *left_out = json_object(), *modules = json_array();
     VEC_EACH(name, &def->fragments)
         json_array_append_new(fragments, json_string(*name));
+    VEC_EACH(name, &def->modules)
+        json_array_append_new(modules, json_string(*name));
     VEC_EACH(symbol, &def->leaves_out)
         json_object_set_new(left_out, symbol->name, json_string(symbol->value));
-    return json_pack("{s:s, s:{s:s}, s:o, s:o}", "name", def->name, "source", source_text(&def->source),
-                     def->source.where, "fragments", fragments, "leaves_out", left_out);
+    return json_pack("{s:s, s:{s:s}, s:o, s:o, s:o}", "name", def->name, "source", source_text(&def->source),
+                     def->source.where, "fragments", fragments, "modules", modules, "leaves_out", left_out);
 }
 
 static void print_kernel(const struct kernel_def *def)
@@ -188,6 +191,8 @@ static void print_kernel(const struct kernel_def *def)
     printf("%s: %s %s", def->name, source_text(&def->source), def->source.where);
     VEC_EACH(name, &def->fragments)
         printf("%s %s", name == def->fragments.items ? ":" : "", *name);
+    VEC_EACH(name, &def->modules)
+        printf("%s %s", name == def->modules.items ? ": modules" : "", *name);
     putchar('\n');
 }
 
@@ -216,7 +221,9 @@ const struct command command_kernel_list = {
     .name = "kernel list",
     .synopsis = "",
     .summary = "list the kernel definitions, the user's and the built-in ones",
-    .help = "Each line is a definition: its name, its source, its fragments in order.\n"
+    .help = "Each line is a definition: its name, its source, and its fragments in order; of a kernel of the "
+            "distribution\n"
+            "the modules that its nodes may need.\n"
             "\n"
             "Examples:\n"
             "  rambox kernel list\n",

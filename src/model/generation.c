@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-static const char *const kind_names[] = {[ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image"};
+static const char *const kind_names[] = {
+    [ARTIFACT_KERNEL] = "kernel",
+    [ARTIFACT_IMAGE] = "image",
+    [ARTIFACT_MODULES] = "modules",
+};
 
 const char *artifact_kind_name(enum artifact_kind kind)
 {

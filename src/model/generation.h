@@ -8,14 +8,18 @@
 
 #include <stdatomic.h>
 
-enum artifact_kind { ARTIFACT_KERNEL, ARTIFACT_IMAGE };
-const char *artifact_kind_name(enum artifact_kind kind); /* `kernel` or `image` */
+enum artifact_kind {
+    ARTIFACT_KERNEL,
+    ARTIFACT_IMAGE,
+    ARTIFACT_MODULES, /* modules of a distribution's kernel, a second ramdisk; goes by the kernel's name */
+};
+const char *artifact_kind_name(enum artifact_kind kind); /* `kernel`, `image` or `modules` */
 /* The way back. 0 or -EINVAL. */
 int artifact_kind_parse(const char *name, enum artifact_kind *ret_kind);
 
 struct generation_artifact {
     enum artifact_kind kind;
-    char *name; /* of the kernel or image definition */
+    char *name; /* of the kernel or image definition; of modules: the kernel's */
     struct digest digest;
     uint64_t size; /* bytes */
 };
@@ -39,8 +43,8 @@ DEFINE_CLEANUP(struct generation *, generation_unref);
 const struct generation_artifact *generation_artifact(const struct generation *g, enum artifact_kind kind,
                                                       const char *name);
 
-/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`, `g12/image/smallest`.
- */
+/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`, `g12/image/smallest`,
+ * `g12/modules/distribution`. */
 #define ARTIFACT_PATH_MAX 96
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
                                  char buf[static ARTIFACT_PATH_MAX]);

@@ -15,6 +15,7 @@ enum rank {
     RANK_NODE,
     RANK_KERNEL,
     RANK_IMAGE,
+    RANK_MODULES,
 };
 
 void things_clear(struct things *things)
@@ -35,7 +36,7 @@ static struct thing *add_thing(struct things *things, enum rank rank, const char
     static const char *const kinds[] = {
         [RANK_SERVER] = "server",   [RANK_CLASS] = "class", [RANK_SUBNET] = "subnet",
         [RANK_PROFILE] = "profile", [RANK_NODE] = "node",   [RANK_KERNEL] = "kernel",
-        [RANK_IMAGE] = "image"};
+        [RANK_IMAGE] = "image",     [RANK_MODULES] = "modules"};
     struct thing *thing = VEC_ADD(&things->list);
     thing->rank = rank;
     thing->kind = kinds[rank];
@@ -240,6 +241,12 @@ static int compare_things(const void *a, const void *b)
     return x->rank != y->rank ? (x->rank > y->rank) - (x->rank < y->rank) : strcmp(x->name, y->name);
 }
 
+static const enum rank artifact_ranks[] = {
+    [ARTIFACT_KERNEL] = RANK_KERNEL,
+    [ARTIFACT_IMAGE] = RANK_IMAGE,
+    [ARTIFACT_MODULES] = RANK_MODULES,
+};
+
 void things_of(const struct site *site, const struct generation_artifact *artifacts, size_t n,
                struct things *ret_things)
 {
@@ -257,9 +264,7 @@ void things_of(const struct site *site, const struct generation_artifact *artifa
     VEC_EACH(node, &site->nodes)
         describe_node(node, classes_say, ret_things);
     for (size_t i = 0; i < n; i++)
-        add_thing(ret_things, artifacts[i].kind == ARTIFACT_KERNEL ? RANK_KERNEL : RANK_IMAGE,
-                  artifacts[i].name)
-            ->artifact = &artifacts[i];
+        add_thing(ret_things, artifact_ranks[artifacts[i].kind], artifacts[i].name)->artifact = &artifacts[i];
     qsort(ret_things->list.items, ret_things->list.n, sizeof(*ret_things->list.items), compare_things);
 }
 

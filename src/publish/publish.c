@@ -69,7 +69,9 @@ static int join_artifacts(struct job *job)
     VEC_EACH(profile, &job->site->profiles) {
         int kernel = join_one(job, ARTIFACT_KERNEL, profile->kernel);
         int image = join_one(job, ARTIFACT_IMAGE, profile->image);
-        r = r < 0 ? r : kernel < 0 ? kernel : image;
+        int modules = kernel < 0 ? 0 /* said already */
+                                 : join_one(job, ARTIFACT_MODULES, site_modules(job->site, profile->kernel));
+        r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules;
     }
     return r;
 }
