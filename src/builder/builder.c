@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "config/config.h"
 #include "kernel/kernel.h"
+#include "modules/archive.h"
 
 #include <errno.h>
 
@@ -10,7 +11,9 @@
 #define INIT      "rambox-init"
 #define BASE_SIZE (1U << 20) /* no definition is longer */
 
-_Static_assert((int)IMAGE_UNCHANGED == (int)KERNEL_UNCHANGED, "one meaning for both");
+_Static_assert((int)IMAGE_UNCHANGED == (int)KERNEL_UNCHANGED &&
+                   (int)IMAGE_UNCHANGED == (int)MODULES_UNCHANGED,
+               "one meaning for all");
 
 struct builder {
     struct build_env env;
@@ -89,6 +92,8 @@ static void add_kernel(const struct site *site, struct build_list *list, const c
     if (kernel && kernel->initramfs)
         add_item(list, ARTIFACT_IMAGE, kernel->initramfs);
     add_item(list, ARTIFACT_KERNEL, name);
+    if (kernel && kernel->modules.n)
+        add_item(list, ARTIFACT_MODULES, name);
 }
 
 static int add_named(const struct site *site, const char *name, struct diags *diags, struct build_list *list)
@@ -161,6 +166,10 @@ static int definition_key(const struct builder *b, const struct site *site, enum
     env.diags = diags;
     if (kind == ARTIFACT_KERNEL)
         return kernel_definition_key(site_kernel(site, name), initramfs, &env, ret_key);
+    if (kind == ARTIFACT_MODULES) {
+        modules_definition_key(&env, site_kernel(site, name), ret_key);
+        return 0;
+    }
     struct image_inputs inputs = inputs_of(b, site, name);
     image_definition_key(&env, site_image(site, name), &inputs, ret_key);
     return 0;
@@ -224,14 +233,39 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
     return r < 0 ? r : outcome;
 }
 
+/* The kernel is in the list before its modules; what failed there has been said. */
+static int build_modules(struct builder *b, const struct site *site, const struct build_list *list,
+                         struct build_item *item)
+{
+    VEC_EACH(other, &list->items)
+        if (other->kind == ARTIFACT_KERNEL && str_eq(other->name, item->name) && other->outcome < 0)
+            return other->outcome;
+    int outcome = modules_build(&b->env, site_kernel(site, item->name), &item->built);
+    int r = outcome < 0 ? outcome : record(b, site, NULL, item);
+    return r < 0 ? r : outcome;
+}
+
+static int build_item(struct builder *b, const struct site *site, const struct build_list *list,
+                      struct build_item *item)
+{
+    switch (item->kind) {
+    case ARTIFACT_IMAGE:
+        return build_image(b, site, item);
+    case ARTIFACT_MODULES:
+        return build_modules(b, site, list, item);
+    case ARTIFACT_KERNEL:
+        break;
+    }
+    return build_kernel(b, site, list, item);
+}
+
 int builder_build(struct builder *b, const struct site *site, struct build_list *list)
 {
     int result = 0;
     VEC_EACH(item, &list->items) {
         char size[SIZE_TEXT_MAX];
         const char *kind = artifact_kind_name(item->kind);
-        item->outcome =
-            item->kind == ARTIFACT_IMAGE ? build_image(b, site, item) : build_kernel(b, site, list, item);
+        item->outcome = build_item(b, site, list, item);
         if (item->outcome < 0) {
             progress_say(b->env.progress, "%s %s: failed", kind, item->name);
             result = result < 0 ? result : item->outcome;
@@ -290,6 +324,17 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
 }
 
+static int find_modules(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                        struct built *ret_built)
+{
+    struct build_env env = b->env;
+    unsigned errors = diags->errors;
+    env.diags = diags;
+    env.only_cached = true;
+    int r = modules_build(&env, site_kernel(site, name), ret_built);
+    return r == -ENOENT ? not_built(diags, errors, ARTIFACT_MODULES, name) : r < 0 ? r : 0;
+}
+
 /* The record of one definition. A kernel with an image inside needs that image's first. */
 static int find_recorded(const struct builder *b, const struct site *site, enum artifact_kind kind,
                          const char *name, struct diags *diags, struct built *ret_built)
@@ -299,7 +344,7 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
     struct built initramfs;
     struct digest key;
     unsigned errors = diags->errors;
-    if (!kernel && (kind == ARTIFACT_KERNEL || !site_image(site, name)))
+    if (!kernel && (kind == ARTIFACT_KERNEL || (kind == ARTIFACT_IMAGE && !site_image(site, name))))
         return diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name), -ENOENT;
     bool inside = kernel && kernel->initramfs;
     int r = inside ? find_recorded(b, site, ARTIFACT_IMAGE, kernel->initramfs, diags, &initramfs) : 0;
@@ -322,8 +367,9 @@ static int find(void *user, const struct site *site, enum artifact_kind kind, co
 {
     struct builder *b = user;
     struct built built;
-    int r = kind == ARTIFACT_IMAGE ? builder_find_image(b, site, name, diags, &built)
-                                   : find_kernel(b, site, name, diags, &built);
+    int r = kind == ARTIFACT_IMAGE     ? builder_find_image(b, site, name, diags, &built)
+            : kind == ARTIFACT_MODULES ? find_modules(b, site, name, diags, &built)
+                                       : find_kernel(b, site, name, diags, &built);
     if (r == 0)
         *ret_artifact = artifact_of(kind, name, &built);
     return r;
