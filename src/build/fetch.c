@@ -505,8 +505,7 @@ int unpack_package(const struct build_env *env, const struct input *input,
         cleanup_free char *temp = folder_begin(env, final);
         if (!temp)
             return -EIO;
-        int r = run_tool(env, input->path,
-                         (const char *const[]){"dpkg-deb", "-x", input->path, temp, NULL});
+        int r = run_tool(env, input->path, (const char *const[]){"dpkg-deb", "-x", input->path, temp, NULL});
         if (r == 0 && finish)
             r = finish(env, temp);
         if (r < 0) {

@@ -1,7 +1,8 @@
 /* A kernel of the distribution, as its package has it: fetched and unpacked, never installed.
  *
  *     FOLDER/boot/vmlinuz-VERSION         signed, and served as it is
- *     FOLDER/lib/modules/VERSION/         the modules, with depmod's files, which are made when it is unpacked
+ *     FOLDER/lib/modules/VERSION/         the modules, with depmod's files, which are made when it is
+ * unpacked
  *
  * A package that holds no kernel but needs one with the same name (linux-image-amd64) stands for that one.
  */

@@ -167,9 +167,10 @@ const struct command command_kernel_config = {
 
 static const char *source_text(const struct source *source)
 {
-    static const char *const kinds[] = {
-        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree",
-        [SOURCE_DISTRIBUTION] = "distribution"};
+    static const char *const kinds[] = {[SOURCE_PACKAGE] = "package",
+                                        [SOURCE_TARBALL] = "tarball",
+                                        [SOURCE_TREE] = "tree",
+                                        [SOURCE_DISTRIBUTION] = "distribution"};
     return kinds[source->kind];
 }
 

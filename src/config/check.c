@@ -66,7 +66,8 @@ static void check_archives(struct check *c, const struct profile *profile, const
         return;
     struct pos pos = at(c, &profile->pos, "image", 0);
     FAIL(c, &pos,
-         "the image %s is compressed with lz4, and the modules of kernel %s behind it are not: the node's kernel "
+         "the image %s is compressed with lz4, and the modules of kernel %s behind it are not: the node's "
+         "kernel "
          "would stop between them; give the kernel \"compression: lz4\", or the image another one",
          image->name, kernel->name);
 }

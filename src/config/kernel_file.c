@@ -37,7 +37,8 @@ static int use_source(struct mapper *m, const struct pos *at, struct source_keys
         n += keys->where[i] != NULL;
     }
     if (n != 1)
-        return map_error(m, at, "\"source\" needs exactly one of package, tarball, tree and distribution; it has %s",
+        return map_error(m, at,
+                         "\"source\" needs exactly one of package, tarball, tree and distribution; it has %s",
                          n ? "several" : "none");
     source->kind = (enum source_kind)kind;
     free(source->where);
@@ -182,7 +183,8 @@ static int parse_module(const struct type *type, const char *text, void *target)
 
 static const struct type type_module = {
     .what = "kernel module",
-    .expected = "a name like virtio_net, an alias like pci:v00008086d*, or one of the groups network and storage",
+    .expected =
+        "a name like virtio_net, an alias like pci:v00008086d*, or one of the groups network and storage",
     .parse = parse_module,
     .size = sizeof(char *)};
 
@@ -195,17 +197,19 @@ static int check_kinds(struct mapper *m, const struct yaml_node *root, const str
         const struct yaml_node *key = root->items.items[i];
         if (kernel->source.kind != SOURCE_DISTRIBUTION) {
             if (str_eq(key->text, "modules"))
-                r = map_error(m, &key->pos,
-                              "\"modules\" belong to a kernel of the distribution (source: {distribution: "
-                              "linux-image-amd64}); one that is built has its drivers inside: name fragments");
+                r = map_error(
+                    m, &key->pos,
+                    "\"modules\" belong to a kernel of the distribution (source: {distribution: "
+                    "linux-image-amd64}); one that is built has its drivers inside: name fragments");
             continue;
         }
         for (size_t j = 0; j < ARRAY_SIZE(compiled); j++)
             if (str_eq(key->text, compiled[j]))
-                r = map_error(m, &key->pos,
-                              "\"%s\" is for kernels that are built; one of the distribution is taken as it "
-                              "is: name its \"modules\", or build one from source: {package: linux-source-6.1}",
-                              compiled[j]);
+                r = map_error(
+                    m, &key->pos,
+                    "\"%s\" is for kernels that are built; one of the distribution is taken as it "
+                    "is: name its \"modules\", or build one from source: {package: linux-source-6.1}",
+                    compiled[j]);
     }
     return r;
 }
@@ -214,7 +218,10 @@ int read_kernel(struct mapper *m, const struct yaml_node *root, struct kernel_de
 {
     static const struct field fields[] = {
         FIELD("name", type_label, struct kernel_def, name),
-        {.key = "source", .read = read_source, .required = true, .expected = "a package, tarball, tree or distribution"},
+        {.key = "source",
+         .read = read_source,
+         .required = true,
+         .expected = "a package, tarball, tree or distribution"},
         FIELD("fragments", type_label, struct kernel_def, fragments, .list = true),
         {.key = "symbols", .read = read_symbols},
         FIELD("modules", type_module, struct kernel_def, modules, .list = true),

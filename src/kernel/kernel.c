@@ -562,7 +562,8 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
     if (def->source.kind == SOURCE_DISTRIBUTION)
         return diag_error(env->diags, &def->pos,
                           "%s: it is the distribution's and has no options to change; a kernel from source: "
-                          "{package: linux-source-6.1} has", w.label);
+                          "{package: linux-source-6.1} has",
+                          w.label);
     int r = merge(&w, NULL);
     if (r == 0)
         r = check_tools(&w);

@@ -188,7 +188,8 @@ static int build(const struct build_env *env, const struct kernel_def *def, cons
     CLEANUP(tree_free) struct tree *tree = NULL;
     int r = kernel_package_open(env, input, &package);
     if (r == 0)
-        r = closure_find(package.modules, def->modules.items, def->modules.n, &def->pos, env->diags, &closure);
+        r = closure_find(package.modules, def->modules.items, def->modules.n, &def->pos, env->diags,
+                         &closure);
     if (r == 0)
         r = make_tree(env, &package, &closure, &tree);
     if (r == 0)

@@ -1,6 +1,7 @@
-/* The modules of a distribution's kernel as an artifact: an initramfs piece that nodes get beside their image,
- * with /lib/modules/VERSION, the modules that the definition asks for with all that they need (modules/
- * closure.h), uncompressed as the kernel takes them, and the texts to find them by (modules/index.h).
+/* The modules of a distribution's kernel as an artifact: an initramfs piece that nodes get beside their
+ * image, with /lib/modules/VERSION, the modules that the definition asks for with all that they need
+ * (modules/ closure.h), uncompressed as the kernel takes them, and the texts to find them by
+ * (modules/index.h).
  *
  * It holds neither / nor /lib, which the image has, be it as a link: the image is unpacked first. */
 #pragma once

@@ -10,8 +10,8 @@
 
 enum { DEP_MAX = 16 << 20, MODULE_MAX = 64 << 20 };
 
-/* Drivers by where the kernel's sources have them. A member is taken when a device can bring it; what it needs
- * comes with it. A path that ends in / is a folder. */
+/* Drivers by where the kernel's sources have them. A member is taken when a device can bring it; what it
+ * needs comes with it. A path that ends in / is a folder. */
 static const struct {
     const char *group, *path;
 } groups[] = {
@@ -41,7 +41,7 @@ static const struct {
 static const struct {
     const char *alias, *module;
 } carriers[] = {
-    {"virtio:", "virtio_pci"}, {"virtio:", "virtio_mmio"}, {"usb:", "xhci_pci"},    {"usb:", "ehci_pci"},
+    {"virtio:", "virtio_pci"}, {"virtio:", "virtio_mmio"}, {"usb:", "xhci_pci"},   {"usb:", "ehci_pci"},
     {"usb:", "ohci_pci"},      {"usb:", "uhci_hcd"},       {"vmbus:", "hv_vmbus"}, {"sdio:", "sdhci_pci"},
     {"mmc:", "sdhci_pci"},     {"mmc:", "sdhci_acpi"},     {"mmc:", "mmc_block"},  {"scsi:", "sd_mod"},
 };
@@ -158,8 +158,8 @@ static int add_lookup(const struct search *s, const char *word, struct places *p
     return r;
 }
 
-/* Advice is often an alias (`crypto-crc32c`), which libkmod hands out as a module of that name. It may come to
- * nothing. */
+/* Advice is often an alias (`crypto-crc32c`), which libkmod hands out as a module of that name. It may come
+ * to nothing. */
 static int add_advised(const struct search *s, const struct kmod_list *list, struct places *places)
 {
     const struct kmod_list *item;
@@ -173,6 +173,16 @@ static int add_advised(const struct search *s, const struct kmod_list *list, str
         kmod_module_unref(mod);
     }
     return r;
+}
+
+/* Advice may be an alias of the very module that gives it. */
+static void drop(struct places *places, size_t place)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < places->n; i++)
+        if (places->items[i] != place)
+            places->items[n++] = places->items[i];
+    places->n = n;
 }
 
 /* What goes with the module at `place`. The list may move while it grows. */
@@ -189,6 +199,8 @@ static int add_relations(const struct search *s, const struct kmod_module *mod, 
         kmod_module_unref_list(before);
         kmod_module_unref_list(after);
     }
+    drop(&found[1], place);
+    drop(&found[2], place);
     struct module *m = &s->closure->list.items[place];
     m->needs = found[0];
     m->before = found[1];

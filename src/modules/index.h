@@ -1,5 +1,5 @@
-/* What a node finds its modules by: one text for init, which reads it in one go, and depmod's texts of the same
- * modules, for modprobe on the node. Internal to src/modules.
+/* What a node finds its modules by: one text for init, which reads it in one go, and depmod's texts of the
+ * same modules, for modprobe on the node. Internal to src/modules.
  *
  * The node's index, `rambox.index` beside them (init/moduleindex.h reads it):
  *
@@ -18,6 +18,6 @@
 void index_write(const struct closure *closure, struct str *text);
 /* modules.dep: `PATH: PATH...`, what to load last first. */
 void index_write_dep(const struct closure *closure, struct str *text);
-/* Of depmod's `text` (`alias PATTERN NAME`, `softdep NAME ...`) the lines about these modules; the name is word
- * `word` from 0. */
+/* Of depmod's `text` (`alias PATTERN NAME`, `softdep NAME ...`) the lines about these modules; the name is
+ * word `word` from 0. */
 void index_filter(const struct closure *closure, const char *lines, unsigned word, struct str *text);

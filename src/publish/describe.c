@@ -34,8 +34,8 @@ void things_clear(struct things *things)
 static struct thing *add_thing(struct things *things, enum rank rank, const char *name)
 {
     static const char *const kinds[] = {
-        [RANK_SERVER] = "server",   [RANK_CLASS] = "class", [RANK_SUBNET] = "subnet",
-        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",   [RANK_KERNEL] = "kernel",
+        [RANK_SERVER] = "server",   [RANK_CLASS] = "class",    [RANK_SUBNET] = "subnet",
+        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",      [RANK_KERNEL] = "kernel",
         [RANK_IMAGE] = "image",     [RANK_MODULES] = "modules"};
     struct thing *thing = VEC_ADD(&things->list);
     thing->rank = rank;

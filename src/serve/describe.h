@@ -41,8 +41,8 @@ struct boot_initrd {
 size_t boot_initrds(const struct boot_description *description,
                     struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX]);
 
-/* 0; -ENOENT: the node's profile, kernel, its modules or image is not in the generation, or the machine has neither an
- * entry nor a profile for unknown ones; -E2BIG: the command line is longer than the kernel takes; -EINVAL: it
- * holds a control character that would break out of a boot script. */
+/* 0; -ENOENT: the node's profile, kernel, its modules or image is not in the generation, or the machine has
+ * neither an entry nor a profile for unknown ones; -E2BIG: the command line is longer than the kernel takes;
+ * -EINVAL: it holds a control character that would break out of a boot script. */
 int boot_describe(const struct generation *generation, const struct boot_client *client,
                   struct boot_description *ret_description);
