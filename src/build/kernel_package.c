@@ -107,7 +107,7 @@ int kernel_package_fetch(const struct build_env *env, const struct source *sourc
         return r;
     if (!str_ends(source->where, ".deb"))
         return fetch_named(env, source->where, ret_input);
-    if (str_starts(source->where, "http://") || str_starts(source->where, "https://"))
+    if (is_url(source->where))
         return fetch_url(env, source->where, sum, ret_input);
     cleanup_free char *path = source_path(env, source);
     return fetch_file(env, path, sum, ret_input);

@@ -110,11 +110,6 @@ static int hash_tree(const char *path, struct digest *ret_digest)
     return r;
 }
 
-static bool is_url(const char *where)
-{
-    return str_starts(where, "http://") || str_starts(where, "https://");
-}
-
 /* Gets the source and says what stands for it; unpacks nothing yet. */
 static int find_source(struct work *w, struct input *ret_input)
 {
