@@ -24,6 +24,7 @@
     X(kernel_build)          \
     X(kernel_config)         \
     X(kernel_list)           \
+    X(kernel_modules)        \
     X(lease_history)         \
     X(lease_list)            \
     X(lease_release)         \
