@@ -1,4 +1,4 @@
-/* rambox build: every kernel and image that profiles use, or those that are named. */
+/* rambox build: every kernel, image and unified image that profiles use, or those that are named. */
 #include "base/str.h"
 #include "cli/build_session.h"
 
@@ -111,24 +111,27 @@ const struct command command_build = {
     .name = "build",
     .synopsis = "[--jobs N] [--refresh] [NAME...]",
     .summary = "build the kernels and images that changed",
-    .help = "Builds all kernels and images that profiles use, or those that are named: `smallest` is every "
-            "definition of\n"
-            "that name, `image/smallest` and `kernel/smallest` are one of them. What did not change since it "
-            "was built is\n"
-            "not built again. When a build fails, what was built before stays. `rambox publish` makes nodes "
-            "boot what was\n"
-            "built.\n"
-            "\n"
-            "The table at the end shows the size to transfer, and for images what the root takes in the "
-            "node's memory.\n"
-            "File times in images are 1970, or SOURCE_DATE_EPOCH when that is set.\n"
-            "\n"
-            "Options:\n"
-            "  --jobs N   compile N files at once; without it, one for each processor\n"
-            "  --refresh  fetch packages and sources again\n"
-            "\n"
-            "Examples:\n"
-            "  rambox build\n"
-            "  rambox build image/smallest\n",
+    .help =
+        "Builds all kernels and images that profiles use, or those that are named: `smallest` is every "
+        "definition of\n"
+        "that name, `image/smallest` and `kernel/smallest` are one of them, and `unified/default` is what "
+        "the profile\n"
+        "`default` has with `unified: yes`. What did not change since it "
+        "was built is\n"
+        "not built again. When a build fails, what was built before stays. `rambox publish` makes nodes "
+        "boot what was\n"
+        "built.\n"
+        "\n"
+        "The table at the end shows the size to transfer, and for images what the root takes in the "
+        "node's memory.\n"
+        "File times in images are 1970, or SOURCE_DATE_EPOCH when that is set.\n"
+        "\n"
+        "Options:\n"
+        "  --jobs N   compile N files at once; without it, one for each processor\n"
+        "  --refresh  fetch packages and sources again\n"
+        "\n"
+        "Examples:\n"
+        "  rambox build\n"
+        "  rambox build image/smallest\n",
     .run = run,
 };

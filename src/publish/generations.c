@@ -165,6 +165,8 @@ int publish_preview(const struct site *site, const char *state_dir, const struct
             preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel);
             preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image);
             preview_artifact(&next, site, artifacts, ARTIFACT_MODULES, site_modules(site, profile->kernel));
+            preview_artifact(&next, site, artifacts, ARTIFACT_UNIFIED,
+                             profile->unified ? profile->name : NULL);
         }
     } else if (r == 0) {
         things_clear(&now.things);

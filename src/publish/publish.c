@@ -71,7 +71,8 @@ static int join_artifacts(struct job *job)
         int image = join_one(job, ARTIFACT_IMAGE, profile->image);
         int modules = kernel < 0 ? 0 /* said already */
                                  : join_one(job, ARTIFACT_MODULES, site_modules(job->site, profile->kernel));
-        r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules;
+        int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL);
+        r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules < 0 ? modules : unified;
     }
     return r;
 }

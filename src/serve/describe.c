@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/cmdline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,22 +50,6 @@ static void add_ip(struct writer *w, const struct boot_client *c, const struct p
         ipv4_format(prefix_mask(&subnet->prefix), mask), c->node ? c->node->name : "");
 }
 
-static void add_root(struct writer *w, const struct profile *profile)
-{
-    switch (profile->root_mode) {
-    case ROOT_RAM: /* H23 */
-        add(w, "rambox");
-        break;
-    case ROOT_SHELL: /* H21 */
-        add(w, "shell");
-        break;
-    case ROOT_OTHER: /* H24 */
-        if (profile->root)
-            add(w, "root=%s", profile->root);
-        break;
-    }
-}
-
 static void add_reporting(struct writer *w, const struct boot_client *c)
 {
     char server[IPV4_TEXT_MAX];
@@ -80,11 +65,12 @@ static int write_cmdline(const struct boot_client *c, const struct profile *prof
                          const struct subnet *subnet, char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
+    char words[CMDLINE_MAX_SIZE];
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
-    add_root(&w, profile);
-    if (profile->console)
-        add(&w, "console=%s", profile->console);
+    const char *said = profile_words(profile, words, sizeof(words));
+    add(&w, "%s", said ? said : "");
+    w.failed |= !said;
     add_reporting(&w, c);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);
