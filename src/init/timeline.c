@@ -15,6 +15,8 @@
 #include "init/report.h"
 #include "init/say.h"
 
+#define PATIENT_ROUNDS 5 /* of post_report()'s tries, each up to 14 s */
+
 void timeline_start(struct timeline *timeline, const struct cmdline *cmdline)
 {
     const char *before = getenv(STAGES_VARIABLE);
@@ -85,6 +87,22 @@ static int find_server(const char *text, struct sockaddr_in *ret)
     return report_server(line, ret);
 }
 
+/* Posts, and as long as the network is silent, again: a switch port that has just come up may forward only
+ * after 30 s. Who brings the facts says so. */
+static int post_patiently(const struct timeline *timeline, const struct post *post, const struct text *body,
+                          bool says)
+{
+    int r = post_report(post, body->at, body->used);
+
+    for (unsigned round = 0; round < PATIENT_ROUNDS && (r == -ETIMEDOUT || r == -EHOSTUNREACH); round++) {
+        if (says && round == 0)
+            say("no answer from %s yet: a switch port with spanning tree forwards after 30 s; trying on",
+                timeline->cmdline->server);
+        r = post_report(post, body->at, body->used);
+    }
+    return r;
+}
+
 int timeline_tell_now(const struct timeline *timeline, bool with_facts, enum timeline_urgency urgency)
 {
     struct post post = {.tries = 5, .connect_ms = 2000};
@@ -102,7 +120,8 @@ int timeline_tell_now(const struct timeline *timeline, bool with_facts, enum tim
         post = (struct post){.server = post.server, .tries = 1, .connect_ms = 1000};
     r = compose(timeline, with_facts, &body);
     if (r == 0)
-        r = post_report(&post, body.at, body.used);
+        r = urgency == TIMELINE_PATIENT ? post_patiently(timeline, &post, &body, with_facts)
+                                        : post_report(&post, body.at, body.used);
     if (r < 0)
         say("cannot report to %s: %s", timeline->cmdline->server,
             r == -EBADMSG ? "it refused the report; see the server's log" : strerror(-r));

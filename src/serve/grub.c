@@ -53,8 +53,10 @@ int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_s
             d->kernel);
     int r = write_words(out, d->cmdline);
     fputc('\n', out);
-    if (d->image[0])
-        fprintf(out, "  initrd '/%s'\n", d->image);
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    size_t n = boot_initrds(d, initrds);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s '/%s'%s", i ? "" : "  initrd", initrds[i].path, i + 1 == n ? "\n" : "");
     fputs("}\n", out);
     if (fclose(out) != 0)
         r = -ENOMEM;
