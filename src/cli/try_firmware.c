@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cli/try.h"
 #include "lab/efi_vars.h"
+#include "serve/bootpath.h"
 
 #include <errno.h>
 
@@ -42,6 +43,26 @@ char *try_firmware_names(void)
     for (const struct try_firmware *f = firmwares; f->name; f++)
         str_printf(&names, "%s%s", f == firmwares ? "" : f[1].name ? ", " : " or ", f->name);
     return str_steal(&names);
+}
+
+static bool names_path(const struct try_firmware *f, const struct boot_path *path)
+{
+    return str_eq(path->name, f->name) || str_eq(path->name, f->alias);
+}
+
+int try_firmware_check(struct try *t, const struct site *site)
+{
+    const struct try_firmware *f = t->options.firmware;
+    unsigned found = bootfile_found_here(site->server.loader_dir);
+    int r = 0;
+    for (const struct boot_path *path = boot_paths; path->name; path++)
+        if (names_path(f, path) && path->program != PROGRAM_NONE && !(found >> path->program & 1)) {
+            const struct boot_program_row *program = &boot_programs[path->program];
+            diag_error(&t->diags, NULL, "%s is missing, which %s boots by: install the package %s",
+                       program->file, f->name, program->package);
+            r = -ENOENT;
+        }
+    return r;
 }
 
 /* A key and a certificate of our own, for a site that has none. They are kept, since what they signed is. */

@@ -226,6 +226,8 @@ int try_plan(struct try *t)
     const char *dir = t->options.own_config ? t->context->config_dir : built_in;
     CLEANUP(site_free) struct site *site = NULL;
     int r = config_load(dir, t->context->share_dir, &t->diags, &site);
+    if (r == 0)
+        r = try_firmware_check(t, site);
     if (r < 0)
         return r;
     t->folder = xasprintf("%s/try/run", site->server.cache_dir);
