@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "kernel/kernel.h"
 #include "model/cmdline.h"
+#include "modules/archive.h"
 #include "unified/unified.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@
 #define BASE_SIZE (1U << 20) /* no definition is longer */
 
 _Static_assert((int)IMAGE_UNCHANGED == (int)KERNEL_UNCHANGED &&
-                   (int)IMAGE_UNCHANGED == (int)UNIFIED_UNCHANGED,
+                   (int)IMAGE_UNCHANGED == (int)UNIFIED_UNCHANGED &&
+                   (int)IMAGE_UNCHANGED == (int)MODULES_UNCHANGED,
                "one meaning for all");
 
 struct builder {
@@ -95,6 +97,8 @@ static void add_kernel(const struct site *site, struct build_list *list, const c
     if (kernel && kernel->initramfs)
         add_item(list, ARTIFACT_IMAGE, kernel->initramfs);
     add_item(list, ARTIFACT_KERNEL, name);
+    if (kernel && kernel->modules.n)
+        add_item(list, ARTIFACT_MODULES, name);
 }
 
 /* What goes into it, and the profile's unified image itself. */
@@ -194,6 +198,10 @@ static int definition_key(const struct builder *b, const struct site *site, enum
 {
     struct build_env env = b->env;
     env.diags = diags;
+    if (kind == ARTIFACT_MODULES) {
+        modules_definition_key(&env, site_kernel(site, name), ret_key);
+        return 0;
+    }
     if (kind == ARTIFACT_KERNEL) {
         int r = kernel_definition_key(site_kernel(site, name), initramfs, &env, ret_key);
         if (r < 0 || !site->secure_boot.key)
@@ -299,6 +307,18 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
     return r < 0 ? r : outcome;
 }
 
+/* The kernel is in the list before its modules; what failed there has been said. */
+static int build_modules(struct builder *b, const struct site *site, const struct build_list *list,
+                         struct build_item *item)
+{
+    VEC_EACH(other, &list->items)
+        if (other->kind == ARTIFACT_KERNEL && str_eq(other->name, item->name) && other->outcome < 0)
+            return other->outcome;
+    int outcome = modules_build(&b->env, site_kernel(site, item->name), &item->built);
+    int r = outcome < 0 ? outcome : record(b, site, NULL, item);
+    return r < 0 ? r : outcome;
+}
+
 /* The item of the list that is built before this one; NULL: it failed, which is said. */
 static const struct digest *part_of(const struct builder *b, const struct build_list *list,
                                     enum artifact_kind kind, const char *name, const struct profile *profile)
@@ -321,11 +341,15 @@ static int build_unified(struct builder *b, const struct site *site, const struc
     const struct digest *kernel = part_of(b, list, ARTIFACT_KERNEL, profile->kernel, profile);
     const struct digest *image =
         kernel && profile->image ? part_of(b, list, ARTIFACT_IMAGE, profile->image, profile) : NULL;
-    if (!kernel || (profile->image && !image))
+    bool wanted = image && site_modules(site, profile->kernel);
+    const struct digest *modules =
+        wanted ? part_of(b, list, ARTIFACT_MODULES, profile->kernel, profile) : NULL;
+    if (!kernel || (profile->image && !image) || (wanted && !modules))
         return -EINVAL;
     int r = unified_inputs_of(site, profile, kernel, image, cmdline, b->env.diags, &inputs);
     if (r < 0)
         return r;
+    inputs.modules = modules;
     int outcome = unified_build(&inputs, &b->env, &item->built);
     if (outcome < 0)
         return outcome;
@@ -340,6 +364,8 @@ static int build_item(struct builder *b, const struct site *site, const struct b
     switch (item->kind) {
     case ARTIFACT_IMAGE:
         return build_image(b, site, item);
+    case ARTIFACT_MODULES:
+        return build_modules(b, site, list, item);
     case ARTIFACT_KERNEL:
         return build_kernel(b, site, list, item);
     case ARTIFACT_UNIFIED:
@@ -433,6 +459,17 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
 }
 
+static int find_modules(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                        struct built *ret_built)
+{
+    struct build_env env = b->env;
+    unsigned errors = diags->errors;
+    env.diags = diags;
+    env.only_cached = true;
+    int r = modules_build(&env, site_kernel(site, name), ret_built);
+    return r == -ENOENT ? not_built(diags, errors, ARTIFACT_MODULES, name) : r < 0 ? r : 0;
+}
+
 /* The profile that a unified image is of; NULL: it has none, which is said. */
 static const struct profile *profile_unified(const struct site *site, const char *name, struct diags *diags)
 {
@@ -450,8 +487,9 @@ static int find_unified(struct builder *b, const struct site *site, const char *
     unsigned errors = diags->errors;
     const struct profile *profile = profile_unified(site, name, diags);
     char cmdline[UNIFIED_CMDLINE_MAX];
-    struct built kernel, image;
+    struct built kernel, image, modules;
     struct unified_inputs inputs;
+    bool wanted = profile && site_modules(site, profile->kernel);
     env.diags = diags;
     env.only_cached = true;
     int r = profile ? sign_check(&site->secure_boot, (int64_t)time(NULL), diags) : -ENOENT;
@@ -459,8 +497,12 @@ static int find_unified(struct builder *b, const struct site *site, const char *
         r = find_kernel(b, site, profile->kernel, diags, &kernel);
     if (r == 0 && profile->image)
         r = builder_find_image(b, site, profile->image, diags, &image);
+    if (r == 0 && wanted)
+        r = find_modules(b, site, profile->kernel, diags, &modules);
     if (r == 0)
         r = unified_inputs_of(site, profile, &kernel.artifact, &image.artifact, cmdline, diags, &inputs);
+    if (r == 0)
+        inputs.modules = wanted ? &modules.artifact : NULL;
     if (r == 0)
         r = unified_build(&inputs, &env, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r < 0 ? r : 0;
@@ -477,16 +519,21 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
     const struct profile *profile = profile_unified(site, name, diags);
     cleanup_free char *home = record_home(b);
     char cmdline[UNIFIED_CMDLINE_MAX];
-    struct built kernel, image;
+    struct built kernel, image, modules;
     struct unified_inputs inputs;
     struct digest key;
+    bool wanted = profile && site_modules(site, profile->kernel);
+    unsigned errors = diags->errors;
     int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL, profile->kernel, diags, &kernel) : -ENOENT;
     if (r == 0 && profile->image)
         r = find_recorded(b, site, ARTIFACT_IMAGE, profile->image, diags, &image);
+    if (r == 0 && wanted)
+        r = find_recorded(b, site, ARTIFACT_MODULES, profile->kernel, diags, &modules);
     if (r == 0)
         r = unified_inputs_of(site, profile, &kernel.artifact, &image.artifact, cmdline, diags, &inputs);
     if (r < 0)
         return r;
+    inputs.modules = wanted ? &modules.artifact : NULL;
     unified_definition_key(&inputs, &b->env, &key);
     r = built_get(home, b->env.artifact_dir, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r;
@@ -503,7 +550,7 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
     unsigned errors = diags->errors;
     if (kind == ARTIFACT_UNIFIED)
         return find_recorded_unified(b, site, name, diags, ret_built);
-    if (!kernel && (kind == ARTIFACT_KERNEL || !site_image(site, name)))
+    if (!kernel && (kind != ARTIFACT_IMAGE || !site_image(site, name)))
         return diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name), -ENOENT;
     bool inside = kernel && kernel->initramfs;
     int r = inside ? find_recorded(b, site, ARTIFACT_IMAGE, kernel->initramfs, diags, &initramfs) : 0;
@@ -526,9 +573,10 @@ static int find(void *user, const struct site *site, enum artifact_kind kind, co
 {
     struct builder *b = user;
     struct built built;
-    int r = kind == ARTIFACT_IMAGE    ? builder_find_image(b, site, name, diags, &built)
-            : kind == ARTIFACT_KERNEL ? find_kernel(b, site, name, diags, &built)
-                                      : find_unified(b, site, name, diags, &built);
+    int r = kind == ARTIFACT_IMAGE     ? builder_find_image(b, site, name, diags, &built)
+            : kind == ARTIFACT_KERNEL  ? find_kernel(b, site, name, diags, &built)
+            : kind == ARTIFACT_MODULES ? find_modules(b, site, name, diags, &built)
+                                       : find_unified(b, site, name, diags, &built);
     if (r == 0)
         *ret_artifact = artifact_of(kind, name, &built);
     return r;

@@ -11,6 +11,7 @@
 #include "init/devices.h"
 #include "init/fallback.h"
 #include "init/files.h"
+#include "init/modules.h"
 #include "init/mounts.h"
 #include "init/network.h"
 #include "init/newroot.h"
@@ -160,7 +161,7 @@ static void stay(char *const next[], struct text *why)
 }
 
 /* H24 */
-static void move(char *const next[], struct devices *devices, struct text *why)
+static void move(char *const next[], struct devices *devices, struct modules *modules, struct text *why)
 {
     int r = newroot_mount(&cmdline, why);
 
@@ -169,6 +170,7 @@ static void move(char *const next[], struct devices *devices, struct text *why)
     r = newroot_check_init(cmdline.init);
     if (r == 0) {
         announce_exec();
+        modules_stop(modules);
         devices_stop(devices);
         mounts_unmount_all(NEWROOT, false);
         process_restore_signals();
@@ -188,6 +190,7 @@ _Noreturn void boot(char *const argv[])
     char *next[ARGUMENTS];
     char line[320];
     struct devices devices;
+    struct modules modules;
     struct text why;
 
     timeline_start(&timeline, NULL);
@@ -200,6 +203,7 @@ _Noreturn void boot(char *const argv[])
     read_cmdline();
     set_panic();
     prepare(&devices);
+    modules_start(&modules, &timeline);
     if (cmdline.shell)
         fallback_shell(&timeline);
     text_start(&why, line, sizeof(line));
@@ -213,6 +217,6 @@ _Noreturn void boot(char *const argv[])
     else if (cmdline.rambox)
         stay(next, &why);
     else
-        move(next, &devices, &why);
+        move(next, &devices, &modules, &why);
     fallback(&timeline, line);
 }

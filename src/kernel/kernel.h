@@ -1,5 +1,5 @@
-/* From a kernel definition to a bzImage in the artifact store (H26, H28), and a person's own changes to its
- * configuration.
+/* From a kernel definition to a kernel in the artifact store: a bzImage that is built (H26, H28), with a
+ * person's own changes to its configuration; or the one in a package of the distribution, byte for byte.
  *
  * The configuration is allnoconfig plus, in this order: the definition's fragments, its symbols, its
  * compression, and kernels/NAME.config of the user when there is one (which is what kernel_edit writes).

@@ -6,7 +6,11 @@
 #include <stdio.h>
 
 static const char *const kind_names[] = {
-    [ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image", [ARTIFACT_UNIFIED] = "unified"};
+    [ARTIFACT_KERNEL] = "kernel",
+    [ARTIFACT_IMAGE] = "image",
+    [ARTIFACT_UNIFIED] = "unified",
+    [ARTIFACT_MODULES] = "modules",
+};
 
 const char *artifact_kind_name(enum artifact_kind kind)
 {

@@ -164,6 +164,7 @@ int publish_preview(const struct site *site, const char *state_dir, const struct
         VEC_EACH(profile, &site->profiles) {
             preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel);
             preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image);
+            preview_artifact(&next, site, artifacts, ARTIFACT_MODULES, site_modules(site, profile->kernel));
             preview_artifact(&next, site, artifacts, ARTIFACT_UNIFIED,
                              profile->unified ? profile->name : NULL);
         }

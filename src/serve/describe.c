@@ -125,8 +125,24 @@ int boot_describe(const struct generation *g, const struct boot_client *c,
             return -ENOENT;
         artifact_path_format(g->number, ARTIFACT_IMAGE, profile->image, d.image);
     }
+    const char *modules = site_modules(g->site, profile->kernel);
+    if (modules) {
+        if (!generation_artifact(g, ARTIFACT_MODULES, modules))
+            return -ENOENT;
+        artifact_path_format(g->number, ARTIFACT_MODULES, modules, d.modules);
+    }
     int r = write_cmdline(c, profile, subnet, d.cmdline);
     if (r == 0)
         *ret_description = d;
     return r;
+}
+
+size_t boot_initrds(const struct boot_description *d, struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX])
+{
+    size_t n = 0;
+    if (d->image[0])
+        ret_initrds[n++] = (struct boot_initrd){"image", d->image};
+    if (d->modules[0])
+        ret_initrds[n++] = (struct boot_initrd){"modules", d->modules};
+    return n;
 }

@@ -325,6 +325,25 @@ static void test_command_line(void **state) /* H11, H21..H24 */
                  "rambox.node=n1 quiet debug init=/bin/sh");
 }
 
+/* The modules of a distribution's kernel are a second ramdisk, without which it is not booted. */
+static void test_modules(void **state)
+{
+    struct kernel_def *kernel = VEC_ADD(&bed.generation->site->kernels);
+    struct boot_client c = {
+        .node = site_node_by_name(bed.generation->site, "n1"), .ip = N1_IP, .server = SERVER, .http_port = 1};
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    struct boot_description d;
+    kernel->name = xstrdup("smallest");
+    VEC_PUSH(&kernel->modules, xstrdup("virtio_net"));
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENOENT);
+    add_artifact(bed.generation, ARTIFACT_MODULES, 0xdd);
+    assert_int_equal(boot_describe(bed.generation, &c, &d), 0);
+    assert_int_equal(boot_initrds(&d, initrds), 2);
+    assert_string_equal(initrds[0].path, "g12/image/smallest");
+    assert_string_equal(initrds[1].path, "g12/modules/smallest");
+    assert_string_equal(initrds[1].name, "modules");
+}
+
 static void
 test_command_line_limits(void **state) /* hostile: what would break out of a boot script, or is too long */
 {
@@ -601,6 +620,7 @@ int main(void)
         TEST(boots_are_loaded),
         TEST(ids),
         TEST(command_line),
+        TEST(modules),
         TEST(command_line_limits),
         TEST(rendering),
         TEST(names_of_nodes),
