@@ -16,7 +16,7 @@ struct builder {
     struct build_env env;
     struct image_def base;
     char *base_file; /* that the base's positions name */
-    char *init;
+    char *init[ARCHS];
     uint32_t mtime;
 };
 
@@ -37,7 +37,10 @@ int builder_new(const struct build_env *env, const char *libexec_dir, struct bui
     size_t size;
     b->env = *env;
     b->base_file = xasprintf("%s/" BASE, env->share_dir);
-    b->init = xasprintf("%s/" INIT, libexec_dir);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+        char name[ARTIFACT_NAME_MAX];
+        b->init[arch] = xasprintf("%s/%s", libexec_dir, artifact_name_format(INIT, arch, name));
+    }
     int r = read_epoch(env->diags, &b->mtime);
     if (r < 0)
         return r;
@@ -56,7 +59,8 @@ void builder_free(struct builder *b)
         return;
     image_def_clear(&b->base);
     free(b->base_file);
-    free(b->init);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++)
+        free(b->init[arch]);
     free(b);
 }
 
@@ -75,34 +79,52 @@ void build_list_free(struct build_list *list)
 
 /* ---- what to build ---- */
 
-static void add_item(struct build_list *list, enum artifact_kind kind, const char *name)
+static void add_item(struct build_list *list, enum artifact_kind kind, const char *name, enum cpu_arch arch)
 {
     VEC_EACH(item, &list->items)
-        if (item->kind == kind && str_eq(item->name, name))
+        if (item->kind == kind && item->arch == arch && str_eq(item->name, name))
             return;
-    *VEC_ADD(&list->items) = (struct build_item){.kind = kind, .name = name};
+    *VEC_ADD(&list->items) = (struct build_item){.kind = kind, .name = name, .arch = arch};
 }
 
-static void add_kernel(const struct site *site, struct build_list *list, const char *name)
+static void add_images(struct build_list *list, arch_set archs, const char *name)
+{
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++)
+        if (arch_in(archs, arch))
+            add_item(list, ARTIFACT_IMAGE, name, arch);
+}
+
+static void add_kernels(const struct site *site, struct build_list *list, arch_set archs, const char *name)
 {
     const struct kernel_def *kernel = site_kernel(site, name);
-    if (kernel && kernel->initramfs)
-        add_item(list, ARTIFACT_IMAGE, kernel->initramfs);
-    add_item(list, ARTIFACT_KERNEL, name);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+        if (!arch_in(archs, arch))
+            continue;
+        if (kernel && kernel->initramfs)
+            add_item(list, ARTIFACT_IMAGE, kernel->initramfs, arch);
+        add_item(list, ARTIFACT_KERNEL, name, arch);
+    }
 }
 
-static int add_named(const struct site *site, const char *name, struct diags *diags, struct build_list *list)
+/* Whether nodes of this profile unpack the image, by itself or inside their kernel. */
+static bool profile_uses(const struct site *site, const struct profile *profile, const char *image)
 {
-    bool image = !str_starts(name, "kernel/"), kernel = !str_starts(name, "image/");
-    const char *bare = image && kernel ? name : strchr(name, '/') + 1;
-    const struct image_def *image_def = image ? site_image(site, bare) : NULL;
-    const struct kernel_def *kernel_def = kernel ? site_kernel(site, bare) : NULL;
-    if (image_def)
-        add_item(list, ARTIFACT_IMAGE, image_def->name);
-    if (kernel_def)
-        add_kernel(site, list, kernel_def->name);
-    if (image_def || kernel_def)
-        return 0;
+    const struct kernel_def *kernel = profile->kernel ? site_kernel(site, profile->kernel) : NULL;
+    return str_eq(profile->image, image) || (kernel && str_eq(kernel->initramfs, image));
+}
+
+/* What the profiles that use a definition want it for. */
+static arch_set archs_wanted(const struct site *site, enum artifact_kind kind, const char *name)
+{
+    arch_set archs = 0;
+    VEC_EACH(profile, &site->profiles)
+        if (kind == ARTIFACT_IMAGE ? profile_uses(site, profile, name) : str_eq(profile->kernel, name))
+            archs |= profile_archs(profile);
+    return archs ? archs : 1 << ARCH_X86_64;
+}
+
+static int no_definition(const struct site *site, const char *name, const char *bare, struct diags *diags)
+{
     VEC(const char *) words = {0};
     VEC_EACH(it, &site->images)
         VEC_PUSH(&words, it->name);
@@ -116,8 +138,29 @@ static int add_named(const struct site *site, const char *name, struct diags *di
     return -ENOENT;
 }
 
+static int add_named(const struct site *site, const char *name, struct diags *diags, struct build_list *list)
+{
+    bool image = !str_starts(name, "kernel/"), kernel = !str_starts(name, "image/");
+    const char *bare = image && kernel ? name : strchr(name, '/') + 1;
+    char definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
+    if (artifact_name_parse(bare, definition, &arch) < 0)
+        return no_definition(site, name, bare, diags);
+    arch_set archs = strchr(bare, '.') ? (arch_set)(1 << arch) : list->archs;
+    const struct image_def *image_def = image ? site_image(site, definition) : NULL;
+    const struct kernel_def *kernel_def = kernel ? site_kernel(site, definition) : NULL;
+    if (image_def)
+        add_images(list, archs ? archs : archs_wanted(site, ARTIFACT_IMAGE, image_def->name),
+                   image_def->name);
+    if (kernel_def)
+        add_kernels(site, list, archs ? archs : archs_wanted(site, ARTIFACT_KERNEL, kernel_def->name),
+                    kernel_def->name);
+    return image_def || kernel_def ? 0 : no_definition(site, name, definition, diags);
+}
+
 int builder_select(const struct site *site, char *const *names, struct diags *diags, struct build_list *list)
 {
+    arch_set only = list->archs ? list->archs : (arch_set)~0;
     int result = 0;
     for (char *const *name = names; name && *name; name++) {
         int r = add_named(site, *name, diags, list);
@@ -127,41 +170,48 @@ int builder_select(const struct site *site, char *const *names, struct diags *di
         return result;
     VEC_EACH(profile, &site->profiles)
         if (profile->image)
-            add_item(list, ARTIFACT_IMAGE, profile->image);
+            add_images(list, profile_archs(profile) & only, profile->image);
     VEC_EACH(profile, &site->profiles)
         if (profile->kernel)
-            add_kernel(site, list, profile->kernel);
+            add_kernels(site, list, profile_archs(profile) & only, profile->kernel);
+    if (list->archs && list->items.n == 0) {
+        diag_error(diags, NULL,
+                   "no profile is for %s; say so with `arch:` in one, or name what is to be built",
+                   arch_name(arch_first(list->archs)));
+        return -ENOENT;
+    }
     return 0;
 }
 
 /* ---- building ---- */
 
-/* Whether nodes of this profile unpack the image, by itself or inside their kernel. */
-static bool profile_uses(const struct site *site, const struct profile *profile, const char *image)
+static struct image_inputs inputs_of(const struct builder *b, const struct site *site, const char *image,
+                                     enum cpu_arch arch)
 {
-    const struct kernel_def *kernel = profile->kernel ? site_kernel(site, profile->kernel) : NULL;
-    return str_eq(profile->image, image) || (kernel && str_eq(kernel->initramfs, image));
-}
-
-static struct image_inputs inputs_of(const struct builder *b, const struct site *site, const char *image)
-{
-    struct image_inputs inputs = {.base = &b->base, .init = b->init, .mtime = b->mtime};
+    struct image_inputs inputs = {.base = &b->base, .init = b->init[arch], .mtime = b->mtime};
     VEC_EACH(profile, &site->profiles)
-        if (profile->memory && profile_uses(site, profile, image) &&
+        if (profile->memory && arch_in(profile_archs(profile), arch) && profile_uses(site, profile, image) &&
             (!inputs.memory || profile->memory < inputs.memory))
             inputs.memory = profile->memory;
     return inputs;
 }
 
-static int definition_key(const struct builder *b, const struct site *site, enum artifact_kind kind,
-                          const char *name, const struct digest *initramfs, struct diags *diags,
-                          struct digest *ret_key)
+static struct build_env env_for(const struct builder *b, enum cpu_arch arch, struct diags *diags)
 {
     struct build_env env = b->env;
+    env.arch = arch;
     env.diags = diags;
+    return env;
+}
+
+static int definition_key(const struct builder *b, const struct site *site, enum artifact_kind kind,
+                          const char *name, enum cpu_arch arch, const struct digest *initramfs,
+                          struct diags *diags, struct digest *ret_key)
+{
+    struct build_env env = env_for(b, arch, diags);
     if (kind == ARTIFACT_KERNEL)
         return kernel_definition_key(site_kernel(site, name), initramfs, &env, ret_key);
-    struct image_inputs inputs = inputs_of(b, site, name);
+    struct image_inputs inputs = inputs_of(b, site, name, arch);
     image_definition_key(&env, site_image(site, name), &inputs, ret_key);
     return 0;
 }
@@ -184,7 +234,7 @@ static int record(const struct builder *b, const struct site *site, const struct
     cleanup_free char *home = record_home(b);
     struct digest key;
     struct built last;
-    int r = definition_key(b, site, item->kind, item->name, initramfs, b->env.diags, &key);
+    int r = definition_key(b, site, item->kind, item->name, item->arch, initramfs, b->env.diags, &key);
     if (r < 0 || (built_get(home, b->env.artifact_dir, &key, &last) == 0 &&
                   digest_equal(&last.artifact, &item->built.artifact)))
         return r;
@@ -195,9 +245,10 @@ static int record(const struct builder *b, const struct site *site, const struct
 static int build_image(struct builder *b, const struct site *site, struct build_item *item)
 {
     const struct image_def *def = site_image(site, item->name);
-    struct image_inputs inputs = inputs_of(b, site, item->name);
+    struct build_env env = env_for(b, item->arch, b->env.diags);
+    struct image_inputs inputs = inputs_of(b, site, item->name, item->arch);
     image_result_clear(&item->image); /* of an earlier round */
-    int outcome = image_build(&b->env, def, &inputs, &item->image);
+    int outcome = image_build(&env, def, &inputs, &item->image);
     if (outcome < 0)
         return outcome;
     item->built = item->image.built;
@@ -210,16 +261,18 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
                         struct build_item *item)
 {
     const struct kernel_def *def = site_kernel(site, item->name);
+    struct build_env env = env_for(b, item->arch, b->env.diags);
     const struct digest *initramfs = NULL;
     VEC_EACH(other, &list->items) {
-        if (!def->initramfs || other->kind != ARTIFACT_IMAGE || !str_eq(other->name, def->initramfs))
+        if (!def->initramfs || other->kind != ARTIFACT_IMAGE || other->arch != item->arch ||
+            !str_eq(other->name, def->initramfs))
             continue;
         if (other->outcome < 0)
             return diag_error(b->env.diags, &def->pos, "kernel %s: the image %s to be built into it failed",
                               def->name, def->initramfs);
         initramfs = &other->built.artifact;
     }
-    int outcome = kernel_build(def, initramfs, &b->env, &item->built);
+    int outcome = kernel_build(def, initramfs, &env, &item->built);
     int r = outcome < 0 ? outcome : record(b, site, initramfs, item);
     return r < 0 ? r : outcome;
 }
@@ -228,18 +281,19 @@ int builder_build(struct builder *b, const struct site *site, struct build_list 
 {
     int result = 0;
     VEC_EACH(item, &list->items) {
-        char size[SIZE_TEXT_MAX];
+        char size[SIZE_TEXT_MAX], name[ARTIFACT_NAME_MAX];
         const char *kind = artifact_kind_name(item->kind);
+        artifact_name_format(item->name, item->arch, name);
         item->outcome =
             item->kind == ARTIFACT_IMAGE ? build_image(b, site, item) : build_kernel(b, site, list, item);
         if (item->outcome < 0) {
-            progress_say(b->env.progress, "%s %s: failed", kind, item->name);
+            progress_say(b->env.progress, "%s %s: failed", kind, name);
             result = result < 0 ? result : item->outcome;
         } else if (item->outcome == IMAGE_UNCHANGED) {
-            progress_say(b->env.progress, "%s %s: unchanged", kind, item->name);
+            progress_say(b->env.progress, "%s %s: unchanged", kind, name);
         } else {
-            progress_say(b->env.progress, "%s %s: %s, %u s", kind, item->name,
-                         format_size(item->built.size, size), item->built.seconds);
+            progress_say(b->env.progress, "%s %s: %s, %u s", kind, name, format_size(item->built.size, size),
+                         item->built.seconds);
         }
     }
     return result;
@@ -255,38 +309,63 @@ static int not_built(struct diags *diags, unsigned errors, enum artifact_kind ki
     return -ENOENT;
 }
 
+/* The definition and the architecture that an artifact's name stands for. */
+struct wanted {
+    char definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
+};
+
+static int no_such(struct diags *diags, enum artifact_kind kind, const char *name)
+{
+    diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name);
+    return -ENOENT;
+}
+
+static int parse_wanted(const struct site *site, enum artifact_kind kind, const char *name,
+                        struct diags *diags, struct wanted *ret_wanted)
+{
+    if (artifact_name_parse(name, ret_wanted->definition, &ret_wanted->arch) < 0 ||
+        (kind == ARTIFACT_KERNEL ? !site_kernel(site, ret_wanted->definition)
+                                 : !site_image(site, ret_wanted->definition)))
+        return no_such(diags, kind, name);
+    return 0;
+}
+
 int builder_find_image(struct builder *b, const struct site *site, const char *name, struct diags *diags,
                        struct built *ret_built)
 {
-    struct build_env env = b->env;
-    const struct image_def *def = site_image(site, name);
-    struct image_inputs inputs = inputs_of(b, site, name);
+    struct wanted wanted;
     unsigned errors = diags->errors;
-    env.diags = diags;
+    int r = parse_wanted(site, ARTIFACT_IMAGE, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    struct build_env env = env_for(b, wanted.arch, diags);
+    struct image_inputs inputs = inputs_of(b, site, wanted.definition, wanted.arch);
     env.only_cached = true;
-    if (!def)
-        return diag_error(diags, NULL, "there is no image \"%s\"", name), -ENOENT;
-    int r = image_find(&env, def, &inputs, ret_built);
+    r = image_find(&env, site_image(site, wanted.definition), &inputs, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_IMAGE, name) : r;
 }
 
 static int find_kernel(struct builder *b, const struct site *site, const char *name, struct diags *diags,
                        struct built *ret_built)
 {
-    struct build_env env = b->env;
-    const struct kernel_def *def = site_kernel(site, name);
+    struct wanted wanted;
     struct built initramfs;
     unsigned errors = diags->errors;
-    env.diags = diags;
+    int r = parse_wanted(site, ARTIFACT_KERNEL, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    const struct kernel_def *def = site_kernel(site, wanted.definition);
+    struct build_env env = env_for(b, wanted.arch, diags);
     env.only_cached = true;
-    if (!def)
-        return diag_error(diags, NULL, "there is no kernel \"%s\"", name), -ENOENT;
     if (def->initramfs) {
-        int r = builder_find_image(b, site, def->initramfs, diags, &initramfs);
+        char image[ARTIFACT_NAME_MAX];
+        r = builder_find_image(b, site, artifact_name_format(def->initramfs, wanted.arch, image), diags,
+                               &initramfs);
         if (r < 0)
             return r;
     }
-    int r = kernel_build(def, def->initramfs ? &initramfs.artifact : NULL, &env, ret_built);
+    r = kernel_build(def, def->initramfs ? &initramfs.artifact : NULL, &env, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
 }
 
@@ -294,17 +373,24 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
 static int find_recorded(const struct builder *b, const struct site *site, enum artifact_kind kind,
                          const char *name, struct diags *diags, struct built *ret_built)
 {
-    const struct kernel_def *kernel = kind == ARTIFACT_KERNEL ? site_kernel(site, name) : NULL;
     cleanup_free char *home = record_home(b);
+    struct wanted wanted;
     struct built initramfs;
     struct digest key;
     unsigned errors = diags->errors;
-    if (!kernel && (kind == ARTIFACT_KERNEL || !site_image(site, name)))
-        return diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name), -ENOENT;
+    int r = parse_wanted(site, kind, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    const struct kernel_def *kernel = kind == ARTIFACT_KERNEL ? site_kernel(site, wanted.definition) : NULL;
     bool inside = kernel && kernel->initramfs;
-    int r = inside ? find_recorded(b, site, ARTIFACT_IMAGE, kernel->initramfs, diags, &initramfs) : 0;
+    if (inside) {
+        char image[ARTIFACT_NAME_MAX];
+        r = find_recorded(b, site, ARTIFACT_IMAGE,
+                          artifact_name_format(kernel->initramfs, wanted.arch, image), diags, &initramfs);
+    }
     if (r == 0)
-        r = definition_key(b, site, kind, name, inside ? &initramfs.artifact : NULL, diags, &key);
+        r = definition_key(b, site, kind, wanted.definition, wanted.arch, inside ? &initramfs.artifact : NULL,
+                           diags, &key);
     if (r == 0)
         r = built_get(home, b->env.artifact_dir, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, kind, name) : r;

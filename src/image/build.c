@@ -162,7 +162,8 @@ static int write_image(const struct build_env *env, const struct image_def *def,
 static int build(const struct build_env *env, const struct image_def *def, const struct image_inputs *inputs,
                  struct tree *tree, struct image_result *result)
 {
-    cleanup_free char *name = xasprintf("image-%s", def->name);
+    char artifact[ARTIFACT_NAME_MAX];
+    cleanup_free char *name = xasprintf("image-%s", artifact_name_format(def->name, env->arch, artifact));
     cleanup_free char *work = xasprintf("%s/work/%s", env->cache_dir, name);
     cleanup_free char *path = xasprintf("%s/image", work);
     cleanup_close int lock = build_lock(env, name);
@@ -198,7 +199,9 @@ int image_build(const struct build_env *env, const struct image_def *def, const 
     if (unchanged) {
         r = check_memory(env, def, inputs, &result);
     } else {
-        snprintf(result.built.name, sizeof(result.built.name), "%s", def->name);
+        char name[ARTIFACT_NAME_MAX];
+        snprintf(result.built.name, sizeof(result.built.name), "%.63s",
+                 artifact_name_format(def->name, env->arch, name));
         r = build(env, def, inputs, tree, &result);
         result.built.seconds = (unsigned)(time(NULL) - start);
         if (r == 0 && (r = built_put(env->cache_dir, env->artifact_dir, &key, &result.built)) < 0)

@@ -68,7 +68,7 @@ static int from_package(const struct build_env *env, struct built *ret_built)
     cleanup_input struct input package = {0};
     struct hash hash;
     struct digest key;
-    int r = fetch_package(env, PACKAGE, &package);
+    int r = fetch_target_package(env, PACKAGE, &package);
     if (r < 0)
         return r;
     hash_init(&hash);
@@ -86,9 +86,11 @@ static int from_package(const struct build_env *env, struct built *ret_built)
     return r < 0 ? diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir) : 0;
 }
 
-/* Whether an ELF program asks for an interpreter, which is the dynamic loader. */
-static int is_dynamic(const char *path)
+/* Whether an ELF program asks for an interpreter, which is the dynamic loader. -EXDEV: it is of another
+ * architecture. */
+static int is_dynamic(const char *path, enum cpu_arch arch)
 {
+    static const uint16_t machines[ARCHS] = {[ARCH_X86_64] = EM_X86_64, [ARCH_ARM64] = EM_AARCH64};
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     Elf64_Ehdr header;
     if (fd < 0)
@@ -96,6 +98,8 @@ static int is_dynamic(const char *path)
     if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
         memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
         return -ENOEXEC;
+    if (header.e_machine != machines[arch])
+        return -EXDEV;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr segment;
         off_t at = (off_t)header.e_phoff + (off_t)i * header.e_phentsize;
@@ -122,10 +126,13 @@ int busybox_find(const struct build_env *env, const struct image_def *def, char 
         path = definition_path(env, &def->pos, def->busybox_path);
     else if (def->busybox != BUSYBOX_NONE)
         path = artifact_path(env->artifact_dir, &built.artifact);
-    r = path ? is_dynamic(path) : 0;
+    r = path ? is_dynamic(path, env->arch) : 0;
     if (r > 0)
         return diag_error(env->diags, &def->pos,
                           "busybox \"%s\" needs shared libraries; a static one is needed", path);
+    if (r == -EXDEV)
+        return diag_error(env->diags, &def->pos, "busybox \"%s\" is no program for %s", path,
+                          arch_name(env->arch));
     if (r == -ENOEXEC)
         return diag_error(env->diags, &def->pos, "busybox \"%s\" is no 64-bit ELF program", path);
     if (r < 0) {

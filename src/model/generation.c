@@ -68,7 +68,8 @@ const char *artifact_path_format(unsigned generation, enum artifact_kind kind, c
 int artifact_path_parse(const char *path, unsigned *ret_generation, enum artifact_kind *ret_kind,
                         const char **ret_name)
 {
-    char number[12];
+    char number[12], definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
     uint64_t generation;
     const char *slash = strchr(path, '/');
     if (path[0] != 'g' || !slash || (size_t)(slash - path) > sizeof(number))
@@ -79,7 +80,8 @@ int artifact_path_parse(const char *path, unsigned *ret_generation, enum artifac
         return -EINVAL;
     for (size_t kind = 0; kind < ARRAY_SIZE(kind_names); kind++) {
         size_t n = strlen(kind_names[kind]);
-        if (!str_starts(slash + 1, kind_names[kind]) || slash[1 + n] != '/' || !is_host_label(slash + 2 + n))
+        if (!str_starts(slash + 1, kind_names[kind]) || slash[1 + n] != '/' ||
+            artifact_name_parse(slash + 2 + n, definition, &arch) < 0)
             continue;
         *ret_generation = (unsigned)generation;
         *ret_kind = (enum artifact_kind)kind;

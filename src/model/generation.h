@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "model/arch.h"
 #include "model/site.h"
 
 #include <stdatomic.h>
@@ -15,7 +16,7 @@ int artifact_kind_parse(const char *name, enum artifact_kind *ret_kind);
 
 struct generation_artifact {
     enum artifact_kind kind;
-    char *name; /* of the kernel or image definition */
+    char *name; /* of the kernel or image definition, with the architecture (artifact_name_format) */
     struct digest digest;
     uint64_t size; /* bytes */
 };
@@ -39,7 +40,8 @@ DEFINE_CLEANUP(struct generation *, generation_unref);
 const struct generation_artifact *generation_artifact(const struct generation *g, enum artifact_kind kind,
                                                       const char *name);
 
-/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`, `g12/image/smallest`.
+/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`,
+ * `g12/image/smallest.arm64`.
  */
 #define ARTIFACT_PATH_MAX 96
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,

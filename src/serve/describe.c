@@ -76,15 +76,28 @@ static void add_reporting(struct writer *w, const struct boot_client *c)
         add(w, "rambox.node=%s", c->node->name);
 }
 
+/* The first serial port of an arm64 machine is a PL011, which has a name of its own: where a profile is for
+ * both, ttyS stands for it. */
+static void add_console(struct writer *w, const struct profile *profile, enum cpu_arch arch)
+{
+    if (!profile->console)
+        return;
+    if (arch == ARCH_ARM64 && arch_in(profile_archs(profile), ARCH_X86_64) &&
+        str_starts(profile->console, "ttyS"))
+        add(w, "console=ttyAMA%s", profile->console + strlen("ttyS"));
+    else
+        add(w, "console=%s", profile->console);
+}
+
 static int write_cmdline(const struct boot_client *c, const struct profile *profile,
-                         const struct subnet *subnet, char cmdline[static CMDLINE_MAX_SIZE])
+                         const struct subnet *subnet, enum cpu_arch arch,
+                         char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
     add_root(&w, profile);
-    if (profile->console)
-        add(&w, "console=%s", profile->console);
+    add_console(&w, profile, arch);
     add_reporting(&w, c);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);
@@ -113,21 +126,41 @@ static const struct profile *profile_of(const struct generation *g, const struct
     return name ? site_profile(g->site, name) : NULL;
 }
 
+/* Which of the profile's builds; ARCH_UNKNOWN: none is for this machine. */
+static enum cpu_arch arch_of(const struct boot_client *c, const struct profile *profile)
+{
+    if (c->arch >= ARCHS)
+        return arch_first(profile_archs(profile));
+    return arch_in(profile_archs(profile), c->arch) ? c->arch : ARCH_UNKNOWN;
+}
+
+/* The path of one of the profile's artifacts, if the generation has it. 0 or -ENOENT. */
+static int find_artifact(const struct generation *g, enum artifact_kind kind, const char *definition,
+                         enum cpu_arch arch, char path[static ARTIFACT_PATH_MAX])
+{
+    char name[ARTIFACT_NAME_MAX];
+    if (!definition || !generation_artifact(g, kind, artifact_name_format(definition, arch, name)))
+        return -ENOENT;
+    artifact_path_format(g->number, kind, name, path);
+    return 0;
+}
+
 int boot_describe(const struct generation *g, const struct boot_client *c,
                   struct boot_description *ret_description)
 {
     struct boot_description d = {.generation = g->number, .name = c->node ? c->node->name : NODE_UNKNOWN};
     const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
     const struct profile *profile = profile_of(g, c, subnet);
-    if (!profile || !profile->kernel || !generation_artifact(g, ARTIFACT_KERNEL, profile->kernel))
+    if (!profile)
         return -ENOENT;
-    artifact_path_format(g->number, ARTIFACT_KERNEL, profile->kernel, d.kernel);
-    if (profile->image) {
-        if (!generation_artifact(g, ARTIFACT_IMAGE, profile->image))
-            return -ENOENT;
-        artifact_path_format(g->number, ARTIFACT_IMAGE, profile->image, d.image);
-    }
-    int r = write_cmdline(c, profile, subnet, d.cmdline);
+    enum cpu_arch arch = arch_of(c, profile);
+    if (arch == ARCH_UNKNOWN)
+        return -ENODEV;
+    int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d.kernel);
+    if (r == 0 && profile->image)
+        r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d.image);
+    if (r == 0)
+        r = write_cmdline(c, profile, subnet, arch, d.cmdline);
     if (r == 0)
         *ret_description = d;
     return r;

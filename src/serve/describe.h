@@ -16,6 +16,7 @@ struct boot_client {
     ipv4_t server;           /* our address on its network */
     uint16_t http_port;      /* where it reports */
     uint64_t boot;           /* id; 0: none */
+    enum cpu_arch arch;      /* of its processor; ARCH_UNKNOWN: the first of its profile */
     const char *profile;     /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
                                 known, as after a restart */
 };
@@ -28,8 +29,9 @@ struct boot_description {
     char cmdline[CMDLINE_MAX_SIZE]; /* H11: without initrd= */
 };
 
-/* 0; -ENOENT: the node's profile, kernel or image is not in the generation, or the machine has neither an
- * entry nor a profile for unknown ones; -E2BIG: the command line is longer than the kernel takes; -EINVAL: it
- * holds a control character that would break out of a boot script. */
+/* 0; -ENODEV: the profile is not for this processor; -ENOENT: the node's profile, kernel or image is not in
+ * the generation, or the machine has neither an entry nor a profile for unknown ones; -E2BIG: the command
+ * line is longer than the kernel takes; -EINVAL: it holds a control character that would break out of a boot
+ * script. */
 int boot_describe(const struct generation *generation, const struct boot_client *client,
                   struct boot_description *ret_description);
