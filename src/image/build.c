@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "image/compress.h"
 #include "image/cpio.h"
+#include "image/programs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,6 +194,7 @@ int image_build(const struct build_env *env, const struct image_def *def, const 
     int r = image_plan(env, def, inputs, &tree);
     if (r < 0)
         return r;
+    programs_check(env, def, tree);
     key_of(tree, def, inputs, &key);
     measure(tree, &result);
     bool unchanged = built_get(env->cache_dir, env->artifact_dir, &key, &result.built) == 0;

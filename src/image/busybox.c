@@ -13,8 +13,22 @@
 
 #define PACKAGE "busybox-static"
 
-char *definition_path(const struct build_env *env, const struct pos *pos, const char *path)
+/* `{arch}` in a path is the architecture that is built for; the caller's. */
+static char *expand_arch(const struct build_env *env, const char *path)
 {
+    static const char word[] = "{arch}";
+    struct str text = {0};
+    for (const char *found; (found = strstr(path, word)); path = found + strlen(word)) {
+        str_add_n(&text, path, (size_t)(found - path));
+        str_add(&text, arch_name(env->arch));
+    }
+    str_add(&text, path);
+    return str_steal(&text);
+}
+
+char *definition_path(const struct build_env *env, const struct pos *pos, const char *written)
+{
+    cleanup_free char *path = expand_arch(env, written);
     const char *file = pos->file ? pos->file : "";
     const char *slash = strrchr(file, '/');
     if (path[0] == '/' || !slash)

@@ -235,6 +235,46 @@ static void each_architecture_is_built(void **state)
     assert_int_equal(exact.find(exact.user, f->site, ARTIFACT_IMAGE, "tiny.arm", &f->diags, &found), -ENOENT);
 }
 
+/* A file that begins as a program of this machine does (e_machine of ELF), and its name. */
+static void put_program(const struct fixture *f, const char *name, char machine)
+{
+    cleanup_free char *path = xasprintf("%s/%s", f->dir, name);
+    cleanup_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    char header[64] = "\x7f"
+                      "ELF\2\1\1";
+    header[18] = machine;
+    assert_int_equal(dir_make(folder), 0);
+    assert_int_equal(file_write_atomic(path, header, sizeof(header), 0755), 0);
+}
+
+/* One definition takes each architecture's own program along; one that is for another is warned of. */
+static void programs_of_each_architecture(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_build_list struct build_list list = {0}, again = {0};
+    put_program(f, "images/files/x86_64/server", 62 /* EM_X86_64 */);
+    put_program(f, "images/files/arm64/server", (char)183 /* EM_AARCH64 */);
+    put(f, "rambox-init.arm64", "stands for init of arm64\n");
+    edit(f, "images/tiny.yaml",
+         "busybox: none\ncompression: none\nfiles:\n  - path: /server\n    from: files/{arch}/server\n");
+    assert_int_equal(
+        builder_select(f->site, (char *[]){"image/tiny", "image/tiny.arm64", NULL}, &f->diags, &list), 0);
+    unsigned said = (unsigned)f->diags.list.n;
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+    assert_int_equal(f->diags.list.n, said);
+    assert_int_equal(find_recorded(f, "tiny.arm64"), 0);
+    put_program(f, "images/files/arm64/server", 62);
+    assert_int_equal(find_recorded(f, "tiny.arm64"), -ENOENT);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    said = (unsigned)f->diags.list.n;
+    assert_int_equal(
+        builder_select(f->site, (char *[]){"image/tiny", "image/tiny.arm64", NULL}, &f->diags, &again), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &again), 0);
+    assert_int_equal(f->diags.list.n, said + 1);
+    assert_non_null(
+        strstr(f->diags.list.items[said].text, "image tiny.arm64: /server is a program for x86_64"));
+}
+
 /* What the server goes by: the definition and what lies beside it, and nothing else of the machine. */
 static void the_record_goes_by_the_definition(void **state)
 {
@@ -340,7 +380,7 @@ int main(void)
         BUILDER_TEST(only_what_is_built_is_found),        BUILDER_TEST(budgets_come_from_profiles),
         BUILDER_TEST(source_date_epoch_is_obeyed),        BUILDER_TEST(the_record_goes_by_the_definition),
         BUILDER_TEST(the_record_is_of_the_last_build),    BUILDER_TEST(each_architecture_is_selected),
-        BUILDER_TEST(each_architecture_is_built),
+        BUILDER_TEST(each_architecture_is_built),         BUILDER_TEST(programs_of_each_architecture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
