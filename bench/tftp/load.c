@@ -2,8 +2,9 @@
  *
  * Each client has a socket, and if --addresses says so an address, of its own, as machines have; the protocol
  * is in transfer.h. One thread; epoll tells whose packets came. A client that hears nothing sends again after
- * a second, as ROMs do, so what is repaired faster is the server's work. Nothing is allocated for a packet.
- * `tftp-load --help` lists what can be set.
+ * a second, as ROMs do, so what is repaired faster is the server's work; when the ACK of an OACK draws
+ * nothing several times, it asks anew from another port. Nothing is allocated for a packet. `tftp-load
+ * --help` lists what can be set.
  *
  * The time of a transfer begins with its first request and ends when its last block was read. Prints
  * figures, a line each, or one JSON object. Exits 0 when every transfer ended well, 1 when a byte differed or
@@ -30,6 +31,7 @@ enum {
     EVENTS = 256,
     BATCH = 64,     /* packets of one socket with one call */
     PACKET = 65536, /* room of one */
+    ANEW = 5,       /* so often the ACK of an OACK is sent again before the client asks anew */
     TICK_US = 20000 /* how often the clocks of all clients are looked at */
 };
 
@@ -104,7 +106,7 @@ struct load {
     uint32_t n_clients, n_ordinary;
     uint64_t begun;                    /* by ordinary clients, with those whose turn comes with the ramp */
     uint64_t finished, failed, silent; /* silent: of those that failed */
-    uint64_t retransmissions, strangers, unsent;
+    uint64_t retransmissions, anew, strangers, unsent;
     struct fetch_counts counts, others; /* others: of slow clients and those that abandon */
     uint64_t granted_blksize, granted_window;
     struct histogram times;
@@ -283,6 +285,15 @@ static void receive(struct load *l, struct client *c)
     } while (n == room);
 }
 
+static void begin_anew(struct load *l, struct client *c)
+{
+    unsigned tries = c->tries;
+    l->anew += counts(c);
+    close_socket(c);
+    begin(l, c, !c->transfer.probing);
+    c->tries = tries;
+}
+
 static void clock_client(struct load *l, struct client *c)
 {
     if (c->fd < 0 || c->due_us > l->now_us || c->kind == ABANDONS)
@@ -298,6 +309,10 @@ static void clock_client(struct load *l, struct client *c)
         return;
     }
     l->retransmissions += counts(c);
+    if (c->tries % ANEW == 0 && transfer_has_nothing(&c->transfer)) {
+        begin_anew(l, c);
+        return;
+    }
     transfer_resend(&c->transfer, &l->fetch, &l->reply);
     transmit(l, c);
 }
@@ -376,6 +391,7 @@ static void print(const struct load *l)
         {"duplicates", (double)c->duplicates, "", 0},
         {"gaps", (double)c->gaps, "", 0},
         {"retransmissions", (double)l->retransmissions, "", 0},
+        {"anew", (double)l->anew, "", 0},
         {"mismatches", (double)(c->mismatches + l->others.mismatches), "", 0},
         {"broken", (double)(c->broken + l->others.broken), "", 0},
         {"errors", (double)c->errors, "", 0},

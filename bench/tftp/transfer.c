@@ -116,13 +116,21 @@ static enum transfer_step take_oack(struct transfer *t, const struct fetch *f, s
     return TRANSFER_SENDS;
 }
 
+/* A copy of the last block is answered when that was acknowledged, for the ACK may be lost. Else it is within
+ * a window: if the server began that anew, what follows comes with it. The second copy in a row says that
+ * nothing does, since the server's window ends before ours. */
+static bool is_asked_again(struct transfer *t, unsigned ahead)
+{
+    return ahead == 0xffff && (t->unacked == 0 || ++t->copies > 1);
+}
+
 /* A block that is not the next: an older one, or one behind a gap. */
 static enum transfer_step out_of_order(struct transfer *t, struct fetch_counts *counts, unsigned ahead,
                                        struct reply *reply)
 {
     if (ahead >= 0x8000) {
         counts->duplicates++;
-        if (ahead != 0xffff || t->unacked)
+        if (!is_asked_again(t, ahead))
             return TRANSFER_WAITS;
     } else {
         counts->gaps++;
@@ -130,7 +138,7 @@ static enum transfer_step out_of_order(struct transfer *t, struct fetch_counts *
             return TRANSFER_WAITS;
         t->gap_answered = true;
     }
-    t->unacked = 0;
+    t->unacked = t->copies = 0;
     write_ack(t, reply);
     return TRANSFER_SENDS;
 }
@@ -153,6 +161,7 @@ static enum transfer_step take_data(struct transfer *t, const struct fetch *f, s
     }
     t->blocks++;
     t->gap_answered = false;
+    t->copies = 0;
     counts->bytes += expected;
     bool last = expected < t->blksize;
     if (++t->unacked < t->window && !last)

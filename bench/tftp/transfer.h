@@ -2,9 +2,10 @@
  * what to send out. No socket, no clock.
  *
  * Every byte is compared with the file as it should be, and what the server grants with what was asked (T3).
- * A copy of the last block that was acknowledged is acknowledged again, since the ACK may be lost; other
- * copies are counted and passed over. A gap in a window is answered once, with the last block before it.
- * Written apart from the server's own code in src/, so that an error there is seen here. */
+ * A copy of the last block that was acknowledged is acknowledged again, since the ACK may be lost, and within
+ * a window the second one; other copies are counted and passed over. A gap in a window is answered once, with
+ * the last block before it. Written apart from the server's own code in src/, so that an error there is seen
+ * here. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct transfer {
     unsigned blksize, window;
     uint64_t blocks;   /* received in order */
     unsigned unacked;  /* of them, since the last ACK */
+    unsigned copies;   /* of the last block, since then and since anything in order */
     bool gap_answered; /* nothing in order came since an ACK told of a gap */
 };
 
@@ -58,5 +60,10 @@ void transfer_begin(struct transfer *t, const struct fetch *fetch, bool probed, 
 /* A packet of the server. What a step says is in the reply. */
 enum transfer_step transfer_input(struct transfer *t, const struct fetch *fetch, struct fetch_counts *counts,
                                   const uint8_t *data, size_t size, struct reply *ret_reply);
+/* Whether all that came is an OACK: then a server that forgot the transfer is to be asked anew. */
+static inline bool transfer_has_nothing(const struct transfer *t)
+{
+    return t->answered && t->blocks == 0;
+}
 /* What to send again after a silence. */
 void transfer_resend(struct transfer *t, const struct fetch *fetch, struct reply *ret_reply);

@@ -3,6 +3,7 @@
 #include "cli/artifacts.h"
 #include "cli/command.h"
 #include "config/config.h"
+#include "serve/bootpath.h"
 
 #include <stdio.h>
 
@@ -41,6 +42,8 @@ static int run(struct context *context, int argc, char **argv)
         return usage_error(&command_check, "%s is too much; the folder is said with --config", argv[1]);
     int r = config_load(context->config_dir, context->share_dir, &diags, &site);
     struct artifact_source artifacts = built_artifacts(context);
+    if (r == 0)
+        boot_paths_check(site, bootfile_found_here(site->server.loader_dir), &diags);
     if (r == 0)
         r = publish_preview(site, site->server.state_dir, &artifacts, &diags, &changes);
     if (context->json) {

@@ -5,6 +5,7 @@
 
 /* clang-format off */
 #define COMMANDS(X)          \
+    X(boot_paths)            \
     X(build)                 \
     X(check)                 \
     X(completion)            \

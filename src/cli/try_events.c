@@ -9,6 +9,7 @@ struct told {
     struct try_node *node;
     int64_t at_us;
     const char *file, *detail;
+    const char *protocol; /* by which a file comes: `TFTP`, `HTTP` */
     uint64_t bytes, total, took_us, node_us;
     ipv4_t ip;
     json_t *object;
@@ -40,6 +41,8 @@ double try_row_seconds(const struct try_node *node, const struct try_row *row)
 
 static void take_dhcp_in(struct told *e)
 {
+    if (!e->node->packet_us)
+        e->node->packet_us = e->at_us;
     try_add_row(e->node, e->at_us, e->detail, "%s", "");
 }
 
@@ -56,7 +59,7 @@ static void take_ignored(struct told *e)
     try_add_row(e->node, e->at_us, "ignored", "%s", e->detail);
 }
 
-/* The part of a boot that a file belongs to. */
+/* The part of a boot that a file belongs to: of artifacts their kind, `kernel`, `image`, ... */
 static const char *part_of(const char *file)
 {
     enum artifact_kind kind;
@@ -67,6 +70,11 @@ static const char *part_of(const char *file)
     return bootfile_is_config(file) ? "config" : "loader";
 }
 
+static bool holds_kernel(const char *part)
+{
+    return str_eq(part, "kernel") || str_eq(part, "unified");
+}
+
 static void take_start(struct told *e)
 {
     struct try_transfer *transfer = &e->node->transfer;
@@ -75,7 +83,7 @@ static void take_start(struct told *e)
         .file = xstrdup(e->file), .bytes = e->bytes, .total = e->total, .started_us = e->at_us};
     if (!e->node->loader_us)
         e->node->loader_us = e->at_us;
-    if (str_eq(part_of(e->file), "kernel"))
+    if (holds_kernel(part_of(e->file)))
         e->node->fetch_us = e->at_us;
 }
 
@@ -98,9 +106,9 @@ static void take_end(struct told *e)
     char size[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX];
     const char *part = part_of(e->file);
     uint64_t took = e->took_us ? e->took_us : 1;
-    try_add_row(e->node, e->at_us, part, "%s, %s in %.3f s, %s/s", e->file, format_size(e->bytes, size),
-                (double)e->took_us / 1e6, format_size(e->bytes * 1000000 / took, rate));
-    if (str_eq(part, "kernel") || str_eq(part, "image")) {
+    try_add_row(e->node, e->at_us, part, "%s, %s in %.3f s, %s/s by %s", e->file, format_size(e->bytes, size),
+                (double)e->took_us / 1e6, format_size(e->bytes * 1000000 / took, rate), e->protocol);
+    if (holds_kernel(part) || str_eq(part, "image")) {
         e->node->transferred += e->bytes;
         e->node->loaded_us = e->at_us;
     }
@@ -228,6 +236,7 @@ void try_take_event(struct try *t, const char *line)
     e.node_us = number_of(object, "node_us");
     if (ipv4_parse(text_of(object, "ip"), &e.ip) < 0)
         e.ip = 0;
+    e.protocol = str_starts(kind, "http") ? "HTTP" : "TFTP";
     if (str_eq(kind, "serving"))
         t->serving = (unsigned)number_of(object, "generation");
     for (size_t i = 0; e.node && i < ARRAY_SIZE(kinds); i++)

@@ -138,7 +138,9 @@ static int start_machine(struct try *t, struct try_node *node)
                                  .nic = t->options.nic,
                                  .memory = t->options.memory,
                                  .cpus = CPUS,
-                                 .accel = t->options.accel};
+                                 .accel = t->options.accel,
+                                 .firmware = t->options.firmware->firmware,
+                                 .method = t->options.firmware->method};
     return lab_node_start(&spec, &t->net, &t->diags, &node->machine);
 }
 
@@ -149,9 +151,10 @@ static int power_on(struct try *t, struct try_node *node)
     int r = lab_node_power_on(&node->machine);
     if (r < 0)
         return diag_errno(&t->diags, r, "cannot power on %s", node->name);
-    try_add_row(node, node->power_on_us, "power on", "%s, %s, %u MiB, %u processors, %s",
-                mac_format(&node->mac, mac), lab_nic_name(t->options.nic),
-                (unsigned)(t->options.memory >> 20), CPUS, lab_accel_name(t->options.accel));
+    try_add_row(node, node->power_on_us, "power on", "%s, %s, %s, %u MiB, %u processors, %s",
+                lab_firmware_info(t->options.firmware->firmware)->name, mac_format(&node->mac, mac),
+                lab_nic_name(t->options.nic), (unsigned)(t->options.memory >> 20), CPUS,
+                lab_accel_name(t->options.accel));
     return 0;
 }
 
@@ -208,6 +211,8 @@ static const struct {
     const char *said, *failure;
 } signs[] = {
     {"No bootable device", "its firmware found nothing to boot"},
+    {"No bootable option or device was found", "its firmware found nothing to boot"},
+    {"UEFI Interactive Shell", "its firmware found nothing to boot, and started its shell"},
     {"Boot failed: press a key", "PXELINUX found no configuration that it could boot"},
     {"Kernel panic - not syncing", "its kernel panicked"},
 };

@@ -111,6 +111,14 @@ const struct type type_boot_file = {
     .parse = parse_boot_file,
     .size = sizeof(char *)};
 
+static const struct type type_loader = {
+    .what = "loader",
+    .expected =
+        "auto, pxelinux, lpxelinux, ipxe, grub, unified or shim; `rambox boot paths` says what each is",
+    .parse = parse_word,
+    .size = sizeof(enum loader),
+    .words = loader_words};
+
 static int read_profile(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
                         void *user)
 {
@@ -122,6 +130,7 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
         FIELD("ip", type_ip_mode, struct profile, ip),
         {.key = "root", .read = read_root},
         FIELD("cmdline", type_text, struct profile, cmdline),
+        FIELD("loader", type_loader, struct profile, loader),
         FIELD("boot_file", type_boot_file, struct profile, boot_file),
         FIELD_READ("options", read_options, struct profile, options),
         FIELD("memory", type_size, struct profile, memory),

@@ -223,11 +223,6 @@ bool has_key(const struct yaml_node *node, const char *key)
     return false;
 }
 
-bool is_url(const char *text)
-{
-    return text && (str_starts(text, "https://") || str_starts(text, "http://"));
-}
-
 /* The types. */
 
 static int replace(void *target, const char *text)

@@ -93,9 +93,6 @@ int map_error(struct mapper *m, const struct pos *at, const char *fmt, ...) PRIN
 /* Whether the mapping has this key; anything else has none. */
 bool has_key(const struct yaml_node *node, const char *key);
 
-/* Whether a text that can be a path or a URL is a URL; NULL is none. */
-bool is_url(const char *text);
-
 /* A value as messages show it: short, and without characters that would disturb a terminal. */
 #define SHOWN_MAX 64
 const char *show_text(const char *text, char buf[static SHOWN_MAX]);

@@ -167,9 +167,8 @@ static const struct type type_mode = {.what = "way to do DHCP",
 static void warn_idle(struct mapper *m, const struct yaml_node *said, const struct subnet *subnet)
 {
     static const char *const idle[] = {
-        "pools",          "dns",     "ntp", "domain", "lease",      "min_lease", "max_lease", "renew",
-        "rebind",         "options", "mtu", "routes", "dns_search", "bootp",     "probe",     "ipv6_only",
-        "discovery_lease"};
+        "pools",  "dns",     "ntp",    "domain",     "lease", "min_lease", "max_lease", "renew",
+        "rebind", "options", "routes", "dns_search", "bootp", "probe",     "ipv6_only", "discovery_lease"};
     cleanup_str struct str keys = {0};
     struct pos pos = marks_find(m->marks, &subnet->pos, "dhcp", 0);
     if (subnet->mode != DHCP_PROXY)

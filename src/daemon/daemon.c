@@ -13,7 +13,7 @@
 #include "daemon/sockets.h"
 #include "daemon/tls_keeper.h"
 #include "daemon/watch.h"
-#include "serve/bootfile.h"
+#include "serve/bootpath.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 
 /* SETTLE_MS: changes of interfaces come in bursts. RETRY_MS: until a port is tried again. BOOTS_LOADED: boots
  * put back after a restart. */
-enum { SETTLE_MS = 200, RETRY_MS = 5000, BOOTS_LOADED = 10000, LOADERS_MAX = 8, OLD_GENERATIONS = 4 };
+enum { SETTLE_MS = 200, RETRY_MS = 5000, BOOTS_LOADED = 10000, LOADERS_MAX = 16, OLD_GENERATIONS = 4 };
 
 struct daemon {
     const struct daemon_options *options;
@@ -275,10 +275,22 @@ static void tell_fixed(const struct daemon *d)
                     s->user ? s->user : "not said");
 }
 
+/* P1: which boot programs there are decides what firmware is told; what a profile wants and is not there is
+ * said before a node asks. */
+static void look_for_programs(struct daemon *d)
+{
+    cleanup_diags struct diags diags = {0};
+    unsigned found = bootfile_found(d->loader_fds, d->loader_fds_n);
+    dhcp_server_set_programs(d->dhcp_server, found);
+    boot_paths_check(d->generations.current->site, found, &diags);
+    log_diags(&diags);
+}
+
 static void on_generation(void *user, struct generation *generation)
 {
     struct daemon *d = user;
     use_generation(d, generation);
+    look_for_programs(d);
     struct tftp_settings tftp = tftp_settings_of(d->settings);
     tftp_service_set_settings(d->bindings.services.tftp, &tftp, d->settings->tftp_own_ports);
     http_service_set_limits(d->bindings.services.http, &d->settings->http);
@@ -683,6 +695,8 @@ static int start(struct daemon *d, struct diags *diags)
         return r;
     load_old_generations(d);
     r = open_files(d, diags);
+    if (r == 0 && d->generations.current)
+        look_for_programs(d);
     if (r == 0)
         r = start_services(d, diags);
     if (r == 0)

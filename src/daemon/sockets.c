@@ -176,6 +176,14 @@ int socket_open_dhcp(const struct served_iface *iface, uint16_t port, struct dia
     return fd;
 }
 
+/* F8: what is too large for a link on the way is cut there (no "don't fragment"), as boot ROMs expect it:
+ * they cannot take smaller blocks once the transfer runs, and many a firewall drops what would tell us. */
+static void allow_fragments(int fd)
+{
+    const int never = IP_PMTUDISC_DONT;
+    (void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &never, sizeof(never));
+}
+
 /* The first is opened as any other, so that a port in use is noticed, and then shared. */
 static int open_tftp(ipv4_t address, uint16_t port, bool first, struct diags *diags)
 {
@@ -184,6 +192,7 @@ static int open_tftp(ipv4_t address, uint16_t port, bool first, struct diags *di
     cleanup_close int fd = udp_socket(RECEIVE_BUFFER);
     if (fd < 0)
         return diag_errno(diags, fd, "cannot open a TFTP socket");
+    allow_fragments(fd);
     if (!first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
         return diag_errno(diags, -errno, "cannot share the TFTP port");
     if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
@@ -258,6 +267,7 @@ int socket_open_tftp_transfer(ipv4_t address, uint16_t *ret_port)
     if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
         getsockname(fd, (struct sockaddr *)&sa, &size) < 0)
         return -errno;
+    allow_fragments(fd);
     *ret_port = ntohs(sa.sin_port);
     return TAKE_FD(fd);
 }

@@ -149,8 +149,9 @@ static void take_request(struct tftp_worker *w, const struct moment *now, const 
     struct tftp_socket *s = tftp_sockets_of_client(&w->sockets, remote, listener->flow.local.address);
     if (!s)
         s = open_own(w, listener, remote);
-    if (!s) {
+    if (!s) { /* it asks again; who never answered makes room for it */
         count(w->counters, COUNT_TFTP_LIMITED, 1);
+        tftp_shed(w->table, now);
         return;
     }
     tftp_input(w->table, now, &s->flow, s->mtu, data, size);

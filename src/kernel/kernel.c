@@ -139,11 +139,6 @@ static int hash_tree(const char *path, struct digest *ret_digest)
     return r;
 }
 
-static bool is_url(const char *where)
-{
-    return str_starts(where, "http://") || str_starts(where, "https://");
-}
-
 /* A relative path is relative to the folder of the definition that names it, as an image's are. */
 static char *path_of_tarball(const struct work *w)
 {

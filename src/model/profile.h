@@ -21,6 +21,19 @@ enum root_mode {
     ROOT_OTHER, /* neither: `root` names what to switch to */
 };
 
+/* What a profile's nodes load first, where their firmware can (serve/bootpath.h). */
+enum loader {
+    LOADER_AUTO,      /* the fastest that is reliable with each firmware */
+    LOADER_PXELINUX,  /* BIOS, by TFTP */
+    LOADER_LPXELINUX, /* BIOS, by HTTP from its configuration on */
+    LOADER_IPXE,
+    LOADER_GRUB,
+    LOADER_UNIFIED, /* UEFI loads the kernel itself, with ramdisk and command line in it */
+    LOADER_SHIM,    /* UEFI with Secure Boot: the distribution's signed GRUB behind its shim */
+};
+extern const char *const loader_words[]; /* as in YAML: `auto`, `pxelinux`, ...; ends with NULL */
+const char *loader_name(enum loader loader);
+
 struct profile {
     char *name;
     char *kernel;  /* name of a kernel definition */
@@ -31,6 +44,7 @@ struct profile {
     enum ip_mode ip;
     enum root_mode root_mode;
     struct option_values options;
+    enum loader loader;
     char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a
                         URL for UEFI HTTP boot (P2); NULL: rambox's choice */
     arch_set

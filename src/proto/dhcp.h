@@ -53,6 +53,7 @@ enum dhcp_option {
     DHCP_DNS = 6,
     DHCP_HOST_NAME = 12,
     DHCP_DOMAIN_NAME = 15,
+    DHCP_INTERFACE_MTU = 26,
     DHCP_BROADCAST_ADDRESS = 28,
     DHCP_NTP = 42,
     DHCP_VENDOR_SPECIFIC = 43,
@@ -79,6 +80,7 @@ enum dhcp_option {
     DHCP_IPV6_ONLY = 108,        /* RFC 8925 */
     DHCP_SUBNET_SELECTION = 118, /* RFC 3011 */
     DHCP_IPXE = 175,             /* iPXE's encapsulated options */
+    DHCP_PXELINUX_PREFIX = 210,  /* RFC 5071 */
     DHCP_PXELINUX_CONFIG = 209,  /* RFC 5071 */
     DHCP_TRIAL = 224,            /* site-specific (RFC 3942): `rambox doctor` asks, and nobody boots */
     DHCP_END = 255,

@@ -219,6 +219,8 @@ static void describe_profile(const struct profile *profile, struct things *thing
              : profile->root_mode == ROOT_SHELL ? "shell"
                                                 : profile->root);
     add_text(thing, "cmdline", profile->cmdline);
+    if (profile->loader != LOADER_AUTO)
+        add_text(thing, "loader", loader_name(profile->loader));
     add_text(thing, "boot_file", profile->boot_file);
     add_options(thing, &profile->options);
     if (profile->memory)

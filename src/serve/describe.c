@@ -148,7 +148,10 @@ static int find_artifact(const struct generation *g, enum artifact_kind kind, co
 int boot_describe(const struct generation *g, const struct boot_client *c,
                   struct boot_description *ret_description)
 {
-    struct boot_description d = {.generation = g->number, .name = c->node ? c->node->name : NODE_UNKNOWN};
+    struct boot_description d = {.generation = g->number,
+                                 .name = c->node ? c->node->name : NODE_UNKNOWN,
+                                 .server = c->server,
+                                 .http_port = c->http || !c->server ? 0 : c->http_port};
     const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
     const struct profile *profile = profile_of(g, c, subnet);
     if (!profile)

@@ -15,6 +15,7 @@ struct boot_client {
     struct mac mac;          /* all zero: not known */
     ipv4_t server;           /* our address on its network */
     uint16_t http_port;      /* where it reports */
+    bool http;               /* its configuration is fetched by HTTP already */
     uint64_t boot;           /* id; 0: none */
     enum cpu_arch arch;      /* of its processor; ARCH_UNKNOWN: the first of its profile */
     const char *profile;     /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
@@ -23,7 +24,9 @@ struct boot_client {
 
 struct boot_description {
     unsigned generation;
-    const char *name; /* of the node, or `unknown` */
+    ipv4_t server; /* where HTTP is, for a loader that got its configuration by TFTP and can do better; */
+    uint16_t http_port; /* 0: nowhere, or that is where it came from */
+    const char *name;   /* of the node, or `unknown` */
     char kernel[ARTIFACT_PATH_MAX];
     char image[ARTIFACT_PATH_MAX];  /* empty: the kernel embeds its initramfs (H18) */
     char cmdline[CMDLINE_MAX_SIZE]; /* H11: without initrd= */

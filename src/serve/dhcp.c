@@ -51,6 +51,7 @@ struct dhcp_server *dhcp_server_new(const struct dhcp_server_config *config)
     if (!s)
         return NULL;
     s->config = *config;
+    s->programs = BOOTFILE_ALL;
     s->leases = lease_table_new(config->random(config->user));
     s->recent = recent_new(config->random(config->user));
     if (!s->leases || !s->recent) {
@@ -81,6 +82,11 @@ int dhcp_server_set_addresses(struct dhcp_server *s, const ipv4_t *addresses, si
     s->own = own;
     s->own_n = n;
     return 0;
+}
+
+void dhcp_server_set_programs(struct dhcp_server *s, unsigned found)
+{
+    s->programs = found;
 }
 
 /* What remains of a span that ends at a Unix time, as a monotonic time. */

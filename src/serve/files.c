@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "proto/dhcp.h"
 #include "serve/bootfile.h"
 #include "serve/grub.h"
 #include "serve/ipxe.h"
@@ -21,7 +22,8 @@
 #define BUCKETS       256
 
 /* Small files that were asked for last stay mapped, so that many nodes that want them one after the other do
- * not have them mapped anew each time. Larger ones do not: what is deleted must leave the disk. */
+ * not have them mapped anew each time, and artifacts, which never change, are not even opened. Larger ones
+ * do not stay: what is deleted must leave the disk. */
 enum { KEPT = 32, KEPT_SIZE = 1 << 20 };
 
 /* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
@@ -192,6 +194,20 @@ static struct file *keep(struct files *f, struct file *file)
     return before;
 }
 
+/* The artifact of that digest, if it is kept: its name says all of its bytes. NULL: it must be opened. */
+static struct served_file *find_kept(struct files *f, const char *digest)
+{
+    struct served_file *found = NULL;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < KEPT && f->kept[i] && !found; i++) {
+        struct served_file *kept = &f->kept[i]->public;
+        if (kept->kind != FILE_LOADER && str_eq(kept->tag, digest))
+            found = served_file_ref(kept);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return found;
+}
+
 /* Opens a name beneath a folder and shares the mapping of one who has it open. */
 static int open_shared(struct files *f, enum file_kind kind, int dirfd, const char *name,
                        struct served_file **ret_file)
@@ -278,9 +294,15 @@ static int open_artifact(struct files *f, const char *name, struct served_file *
         *ret_reason = g ? "the generation has no such artifact" : "this generation is not served any more";
         return -ENOENT;
     }
+    digest_format(&artifact->digest, digest);
+    struct served_file *kept = find_kept(f, digest);
+    if (kept) {
+        *ret_file = kept;
+        return 0;
+    }
     *ret_reason = "the artifact cannot be read";
-    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd,
-                       digest_format(&artifact->digest, digest), ret_file);
+    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd, digest,
+                       ret_file);
 }
 
 static int open_loader(struct files *f, const char *name, struct served_file **ret_file,
@@ -289,8 +311,11 @@ static int open_loader(struct files *f, const char *name, struct served_file **r
     int r = -ENOENT;
     *ret_reason =
         "not in the loader folders: is its package installed, and does server: loaders: name its folder?";
-    for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
-        r = open_shared(f, FILE_LOADER, f->loader_fds[i], name, ret_file);
+    const char *names[BOOTFILE_NAMES_MAX];
+    size_t names_n = bootfile_names(name, names);
+    for (size_t n = 0; n < names_n && r == -ENOENT; n++)
+        for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
+            r = open_shared(f, FILE_LOADER, f->loader_fds[i], names[n], ret_file);
     return r;
 }
 
@@ -353,7 +378,11 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     if (!g)
         return -ENOENT;
     struct boot_client client = {
-        .server = request->local, .http_port = g->site->server.http_port, .arch = ARCH_UNKNOWN};
+        .server = request->local,
+        .http_port = g->site->server.http_port,
+        .http = request->http,
+        .arch = ARCH_UNKNOWN,
+    };
     *ret_reason = "no node of that name";
     int r = pxelinux_resolve(g, who, asker, &client);
     if (r < 0)
@@ -395,6 +424,15 @@ static int open_ipxe_entry(const struct generation *g, const struct file_request
     return *ret_file ? 0 : -ENOMEM;
 }
 
+/* The MTU that the subnet's definition gives its interfaces (option 26); 0: none. */
+static unsigned mtu_of(const struct subnet *subnet)
+{
+    const struct option_value *mtu = subnet ? option_values_find(&subnet->options, DHCP_INTERFACE_MTU) : NULL;
+    struct reader r = reader_of(mtu ? mtu->data : NULL, mtu ? mtu->size : 0);
+    uint16_t value = reader_u16(&r);
+    return r.failed ? 0 : value;
+}
+
 /* Who asks, into the answer. Returns the current generation. */
 static struct generation *begin(struct files *f, const struct file_request *request,
                                 struct boot_client *ret_asker, struct file_answer *ret_answer)
@@ -403,6 +441,7 @@ static struct generation *begin(struct files *f, const struct file_request *requ
     *ret_answer = (struct file_answer){0};
     identify(f, g, request, ret_asker, &ret_answer->boot);
     ret_answer->mac = ret_asker->mac;
+    ret_answer->mtu = g ? mtu_of(site_subnet_of(g->site, request->from)) : 0;
     if (ret_asker->node)
         snprintf(ret_answer->node, sizeof(ret_answer->node), "%s", ret_asker->node->name);
     return g;
@@ -440,6 +479,8 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
                            &a->file, ret_reason);
     if (bootfile_is_grub_config(a->name, &who))
         return open_config(f, now, g, request, &asker, BOOT_GRUB, who, &a->file, ret_reason);
+    if (str_eq(a->name, IPXE_SCRIPT))
+        return open_config(f, now, g, request, &asker, BOOT_IPXE, "default", &a->file, ret_reason);
     if (str_eq(a->name, IPXE_ENTRY))
         return open_ipxe_entry(g, request, &a->file, ret_reason);
     if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))

@@ -74,6 +74,7 @@ struct file_answer {
     char node[64];            /* of who asks; empty: not known */
     struct mac mac;           /* all zero: not known */
     uint64_t boot;            /* 0: none */
+    unsigned mtu;             /* of the subnet of who asks, as its definition says; 0: not said */
 };
 
 /* Opens it. 0; -ENOENT: no such file (or a name that would have left the root); -EACCES: a name with `..` or

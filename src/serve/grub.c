@@ -35,18 +35,21 @@ static int write_words(FILE *out, const char *cmdline)
 
 int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
-    char *text = NULL;
+    char *text = NULL, server[IPV4_TEXT_MAX];
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return -ENOMEM;
+    fprintf(out, "# %s, generation %u\n", d->name, d->generation);
+    if (d->http_port) /* a GRUB without the module goes on by TFTP */
+        fprintf(out, "if insmod http; then set root='http,%s,%u'; fi\n", ipv4_format(d->server, server),
+                d->http_port);
     fprintf(out,
-            "# %s, generation %u\n"
             "set default=0\n"
             "set timeout=0\n"
             "menuentry 'rambox' --unrestricted {\n"
             "  linux '/%s'",
-            d->name, d->generation, d->kernel);
+            d->kernel);
     int r = write_words(out, d->cmdline);
     fputc('\n', out);
     if (d->image[0])

@@ -7,8 +7,10 @@
  *
  * Retransmission is by the measured round trip (RFC 6298's estimate, from 5 ms), doubling up to 2 s and never
  * above the client's `timeout`: at most 3 times before a first ACK (a spoofed request draws little), then for
- * 60 s without progress. A duplicate ACK sends nothing (T1); one for a part of a window says that the next
- * block is missing, and the window begins anew there, at most once a round trip (T6, RFC 7440).
+ * 60 s without progress. Who did not answer after these 3 may have lost its ACK as often: the transfer goes
+ * on without a word for 20 s, and ends sooner where it takes the place of another (F12). A duplicate ACK
+ * sends nothing (T1); one for a part of a window says that the next block is missing, and the window begins
+ * anew there, at most once a round trip (T6, RFC 7440).
  *
  * A request from the port of a transfer that just moved is a late copy of its own and ignored (F7); later it
  * is a machine that began anew. Netascii needs a copy of the file for each transfer; what all of them take
@@ -85,6 +87,8 @@ void tftp_input(struct tftp_table *table, const struct moment *now, const struct
 void tftp_tick(struct tftp_table *table, const struct moment *now);
 /* When tftp_tick has something to do, monotonic microseconds; UINT64_MAX: nothing. May be early. */
 uint64_t tftp_next_deadline(const struct tftp_table *table);
+/* Ends the transfer that waits the longest for a first ACK after its last retry. False: there is none. */
+bool tftp_shed(struct tftp_table *table, const struct moment *now);
 /* Everything queued was sent: lets go of files of transfers that ended. Call after each flush of a batch. */
 void tftp_reap(struct tftp_table *table);
 

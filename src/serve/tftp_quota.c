@@ -27,6 +27,14 @@ static bool in_pace(struct tftp_quota *q, uint64_t now_us, unsigned cps, unsigne
     return true;
 }
 
+bool tftp_quota_has_room(struct tftp_quota *q, size_t max)
+{
+    pthread_mutex_lock(&q->lock);
+    bool room = q->transfers < max;
+    pthread_mutex_unlock(&q->lock);
+    return room;
+}
+
 bool tftp_quota_begin(struct tftp_quota *q, uint64_t now_us, size_t max, unsigned cps, unsigned pause_s)
 {
     pthread_mutex_lock(&q->lock);

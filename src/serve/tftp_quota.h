@@ -18,6 +18,8 @@ struct tftp_quota {
 
 void tftp_quota_init(struct tftp_quota *quota);
 
+/* Whether fewer than `max` transfers run. */
+bool tftp_quota_has_room(struct tftp_quota *quota, size_t max);
 /* One transfer more (F12, H7): false when `max` run already, or when it would be more than `cps` new ones in
  * one second, after which there is a pause. cps 0: as many as come. now_us: monotonic. */
 bool tftp_quota_begin(struct tftp_quota *quota, uint64_t now_us, size_t max, unsigned cps, unsigned pause_s);

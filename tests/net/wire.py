@@ -14,7 +14,8 @@
   malformed-dhcp            a volley of broken messages to the server
   malformed-tftp SERVER     the same for TFTP
   tftp-slow SERVER NAME OUT FLAG   fetches in blocks of 512, waits after the tenth until FLAG exists, writes OUT
-  tftp-many SERVER NAME N   N requests from one address without an ACK; prints how many were answered
+  tftp-many SERVER NAME N ENOUGH   N requests from one address without an ACK; waits until ENOUGH are answered, and a little
+                            longer; prints how many were, and ends them
   tftp-write SERVER NAME    a write request; prints the error code and text
   tftp-window SERVER NAME OUT BLKSIZE WINDOW [ROLLOVER]   fetches with windowsize, from any port of the server;
                          prints the options granted; the number after 65535 is ROLLOVER (0)
@@ -24,7 +25,7 @@
   http-many PATH N          N connections that all ask for PATH and read nothing before all have their first line; prints
                             how often which status came, and whether every 503 was empty with a number in Retry-After
   http-slow PATH            one connection that sends a letter a second, one that reads 100 bytes a second of PATH; prints
-                            how long each of them lasted, in seconds
+                            how long each of them lasted, in seconds; 999: 240 s, and would have gone on
   solicit MAC               sends a router solicitation on eth0; prints what answers within 2 s
   listen SECONDS            prints router advertisements that are heard on eth0, or on the interface that INTERFACE names,
                             whichever way they go
@@ -132,7 +133,10 @@ def http_kept(path):
         status, fields, rest = http_head(s)
         size = int(fields.get("content-length", -1))
         while method == "GET" and len(rest) < size:
-            rest += s.recv(1 << 20)
+            piece = s.recv(1 << 20)
+            if not piece:
+                break
+            rest += piece
         odd = [name for name, value in fields.items() if not value]
         print(method, status, size, len(rest), "close" if fields.get("connection") == "close" else "kept", *odd)
     s.settimeout(2)
@@ -173,7 +177,7 @@ def http_slow(path):
     reader.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     writer.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
     lasted = {}
-    while len(lasted) < 2 and time.monotonic() - start < 60:
+    while len(lasted) < 2 and time.monotonic() - start < 240:
         time.sleep(1)
         if "writer" not in lasted:
             try:
@@ -384,8 +388,12 @@ def request(op, name, *options):
 
 def tftp_socket():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.settimeout(5)
+    s.settimeout(60)
     return s
+
+
+def tftp_error(s, peer):
+    s.sendto(struct.pack("!HH", 5, 0) + b"\0", peer)
 
 
 def malformed_tftp(server):
@@ -414,7 +422,7 @@ def tftp_slow(server, name, out, flag):
             data += message[4:]
             wanted += 1
         if wanted == 11:
-            end = time.monotonic() + 15
+            end = time.monotonic() + 50  # after 60 s the server would give up
             while not os.path.exists(flag) and time.monotonic() < end:
                 time.sleep(0.05)
                 s.sendto(struct.pack("!HH", 4, (wanted - 2) & 0xffff), peer)  # a duplicate ACK now and then
@@ -425,12 +433,19 @@ def tftp_slow(server, name, out, flag):
         f.write(data)
 
 
-def tftp_many(server, name, count):
+def tftp_many(server, name, count, enough):
     sockets = [tftp_socket() for _ in range(int(count))]
     for s in sockets:
         s.sendto(request(1, name), (server, 69))
-    time.sleep(0.5)
-    print(len(select.select(sockets, [], [], 0)[0]))
+    answered, end = [], time.monotonic() + 60
+    while len(answered) < int(enough) and time.monotonic() < end:
+        answered = select.select(sockets, [], [], 0)[0]
+        time.sleep(0.05)
+    time.sleep(0.3)
+    answered = select.select(sockets, [], [], 0)[0]
+    for s in answered:
+        tftp_error(s, s.recvfrom(2048)[1])
+    print(len(answered))
 
 
 def tftp_write(server, name):
@@ -443,8 +458,8 @@ def tftp_write(server, name):
 def tftp_port(server, name):
     s = tftp_socket()
     s.sendto(request(1, name), (server, 69))
-    message, peer = s.recvfrom(2048)
-    s.sendto(struct.pack("!HH", 5, 0) + b"\0", peer)
+    peer = s.recvfrom(2048)[1]
+    tftp_error(s, peer)
     print(peer[1])
 
 
@@ -461,9 +476,12 @@ def tftp_window(server, name, out, blksize, window, rollover="0"):
     while True:
         message, peer = s.recvfrom(70000)
         op, block = struct.unpack("!HH", message[:4])
+        if op == 6:  # once more: we were slow to say that we have it
+            s.sendto(struct.pack("!HH", 4, 0), peer)
+            continue
         if op != 3:
             sys.exit(f"not DATA: {message!r}")
-        last = len(message) < granted["blksize"] + 4
+        last = block == wanted and len(message) < granted["blksize"] + 4
         if block == wanted:
             data += message[4:]
             last_block, wanted = wanted, wanted + 1 if wanted < 65535 else int(rollover)

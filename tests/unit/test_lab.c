@@ -158,7 +158,7 @@ static void machine_has_a_card_and_no_disk(void **state)
                                  .memory = 48 << 20,
                                  .cpus = 2,
                                  .accel = LAB_ACCEL_TCG};
-    char **argv = lab_node_arguments(&spec, 7, 8, 9);
+    char **argv = lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, -1});
     assert_true(has_pair(argv, "-device", "e1000,netdev=net,bootindex=1,mac=52:54:00:77:00:01"));
     assert_true(has_pair(argv, "-m", "48M"));
     assert_true(has_pair(argv, "-smp", "2"));
@@ -183,6 +183,92 @@ static void names_of_cards_and_accelerators(void **state)
     assert_int_equal(lab_accel_resolve(LAB_ACCEL_TCG), LAB_ACCEL_TCG);
 }
 
+/* Each row of the table, as far as it can be seen without starting it. */
+static void firmware_boots_from_the_network_alone(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++)
+        for (unsigned method = LAB_METHOD_PXE; method <= LAB_METHOD_HTTP; method++) {
+            const struct lab_firmware_info *info = lab_firmware_info(i);
+            struct lab_node_spec spec = {.name = "n1",
+                                         .memory = info->memory,
+                                         .cpus = 1,
+                                         .accel = LAB_ACCEL_TCG,
+                                         .firmware = i,
+                                         .method = method};
+            char **argv =
+                lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, info->variables ? 10 : -1});
+            enum lab_firmware parsed;
+            assert_int_equal(lab_firmware_parse(info->word, &parsed), 0);
+            assert_int_equal(parsed, i);
+            assert_string_equal(argv[0], info->program);
+            assert_true(has_pair(argv, "-machine", info->machine));
+            assert_int_equal(has_pair(argv, "-drive", "if=pflash,unit=1,format=raw,file=/dev/fd/10"),
+                             info->variables != NULL);
+            const char *device = i == LAB_FIRMWARE_BIOS
+                                     ? "virtio-net-pci,netdev=net,bootindex=1,mac=00:00:00:00:00:00"
+                                     : "virtio-net-pci,netdev=net,bootindex=1,mac=00:00:00:00:00:00,romfile=";
+            assert_true(has_pair(argv, "-device", device));
+            bool pxe_off = has_pair(argv, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n");
+            assert_int_equal(pxe_off, i != LAB_FIRMWARE_BIOS && method == LAB_METHOD_HTTP);
+            names_free(argv);
+        }
+}
+
+static void only_secure_boot_guards_its_store(void **state)
+{
+    (void)state;
+    struct lab_node_spec spec = {.name = "n1", .cpus = 1, .memory = 1 << 28, .accel = LAB_ACCEL_TCG};
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++) {
+        spec.firmware = i;
+        char **argv = lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, 10});
+        bool guarded = has_pair(argv, "-global", "driver=cfi.pflash01,property=secure,value=on");
+        assert_int_equal(guarded, i == LAB_FIRMWARE_SECURE);
+        assert_int_equal(guarded, strstr(lab_firmware_info(i)->machine, "smm=on") != NULL);
+        names_free(argv);
+    }
+}
+
+static void variable_store_is_a_copy(void **state)
+{
+    (void)state;
+    cleanup_diags struct diags diags = {0};
+    char path[] = "/tmp/rambox-vars-XXXXXX";
+    int fd = mkstemp(path), copy = 7;
+    assert_int_equal(write_all(fd, "store", 5), 0);
+    close(fd);
+    assert_int_equal(lab_firmware_variables(LAB_FIRMWARE_UEFI, path, &diags, &copy), 0);
+    assert_int_equal(pwrite(copy, "S", 1, 0), 1);
+    close(copy);
+    cleanup_free char *data = NULL;
+    size_t size = 0;
+    assert_int_equal(file_read(path, 100, &data, &size), 0);
+    assert_string_equal(data, "store");
+    unlink(path);
+    assert_int_equal(lab_firmware_variables(LAB_FIRMWARE_UEFI, path, &diags, &copy), -ENOENT);
+    assert_non_null(strstr(diags.list.items[0].text, path));
+    assert_int_equal(lab_firmware_variables(LAB_FIRMWARE_BIOS, NULL, &diags, &copy), 0);
+    assert_int_equal(copy, -1);
+}
+
+/* F1: with an empty PATH every program is missing; whatever is, is said with a package. */
+static void missing_firmware_names_its_package(void **state)
+{
+    (void)state;
+    cleanup_free char *path = xstrdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++) {
+        cleanup_diags struct diags diags = {0};
+        const struct lab_firmware_info *info = lab_firmware_info(i);
+        assert_int_equal(lab_firmware_check(i, &diags), -ENOENT);
+        assert_non_null(strstr(diags.list.items[0].text, info->program_package));
+        VEC_EACH(diag, &diags.list)
+            assert_non_null(strstr(diag->text, "install the package "));
+        assert_true(!info->code == !info->package && !info->code == !info->variables);
+    }
+    setenv("PATH", path, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +280,10 @@ int main(void)
         cmocka_unit_test(missing_program_is_named),
         cmocka_unit_test(machine_has_a_card_and_no_disk),
         cmocka_unit_test(names_of_cards_and_accelerators),
+        cmocka_unit_test(firmware_boots_from_the_network_alone),
+        cmocka_unit_test(only_secure_boot_guards_its_store),
+        cmocka_unit_test(variable_store_is_a_copy),
+        cmocka_unit_test(missing_firmware_names_its_package),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
