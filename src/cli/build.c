@@ -1,4 +1,4 @@
-/* rambox build: every kernel and image that profiles use, or those that are named. */
+/* rambox build: every kernel, image and unified image that profiles use, or those that are named. */
 #include "base/str.h"
 #include "cli/build_session.h"
 
@@ -120,7 +120,9 @@ const struct command command_build = {
     .help =
         "Builds all kernels and images that profiles use, or those that are named: `smallest` is every "
         "definition of\n"
-        "that name, `image/smallest` and `kernel/smallest` are one of them. What did not change since it "
+        "that name, `image/smallest` and `kernel/smallest` are one of them, and `unified/default` is what "
+        "the profile\n"
+        "`default` has with `unified: yes`. What did not change since it "
         "was built is\n"
         "not built again. When a build fails, what was built before stays. `rambox publish` makes nodes "
         "boot what was\n"

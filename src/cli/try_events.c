@@ -64,8 +64,8 @@ static const char *part_of(const char *file)
 {
     enum artifact_kind kind;
     unsigned generation;
-    const char *name;
-    if (artifact_path_parse(file, &generation, &kind, &name) == 0)
+    char name[ARTIFACT_NAME_MAX];
+    if (artifact_path_parse(file, &generation, &kind, name) == 0)
         return artifact_kind_name(kind);
     return bootfile_is_config(file) ? "config" : "loader";
 }
@@ -167,6 +167,13 @@ static void take_stage(struct told *e)
         e->node->failure = xasprintf("its init started a shell instead%s%s", rest[0] ? ": " : "", rest);
 }
 
+static void take_unstarted(struct told *e)
+{
+    try_add_row(e->node, e->at_us, "unstarted", "%s: %s", e->file, e->detail);
+    if (!e->node->failure && !e->node->kernel_us)
+        e->node->failure = xasprintf("%s was not started: %s", e->file, e->detail);
+}
+
 static void take_facts(struct told *e)
 {
     json_decref(e->node->facts);
@@ -192,6 +199,7 @@ static const struct {
     {"http-aborted", take_aborted},
     {"stage", take_stage},
     {"facts", take_facts},
+    {"unstarted", take_unstarted},
 };
 
 static struct try_node *node_of(struct try *t, json_t *object)

@@ -132,6 +132,7 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
         FIELD("cmdline", type_text, struct profile, cmdline),
         FIELD("loader", type_loader, struct profile, loader),
         FIELD("boot_file", type_boot_file, struct profile, boot_file),
+        FIELD("unified", type_bool, struct profile, unified),
         FIELD_READ("options", read_options, struct profile, options),
         FIELD("memory", type_size, struct profile, memory),
         {0},
@@ -142,7 +143,9 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
     profile->name = xstrdup(key->text);
     profile->cmdline = xstrdup("");
     profile->pos = key->pos;
-    return map_fields(m, value, fields, what, &profile->pos, profile);
+    int r = map_fields(m, value, fields, what, &profile->pos, profile);
+    profile->unified |= profile->loader == LOADER_UNIFIED;
+    return r;
 }
 
 int read_profiles(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object)

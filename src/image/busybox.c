@@ -1,17 +1,14 @@
 /* See image/busybox.h. */
 #include "image/busybox.h"
 #include "base/file.h"
-#include "base/process.h"
 #include "base/str.h"
 #include "build/artifact.h"
 #include "build/busybox.h"
-#include "build/fetch.h"
+#include "build/package_file.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-
-#define PACKAGE "busybox-static"
 
 /* `{arch}` in a path is the architecture that is built for; the caller's. */
 static char *expand_arch(const struct build_env *env, const char *path)
@@ -40,65 +37,11 @@ char *definition_path(const struct build_env *env, const struct pos *pos, const 
     return xasprintf("%.*s/%s", folder, file, path);
 }
 
-/* Takes the binary out of the package, once for each version of it. */
-static int extract(const struct build_env *env, const struct input *package, struct built *ret_built)
-{
-    static const char *const places[] = {"bin/busybox", "usr/bin/busybox"};
-    cleanup_free char *work = xasprintf("%s/work/busybox-distribution", env->cache_dir);
-    cleanup_free char *output = NULL;
-    struct built built = {.name = PACKAGE};
-    bool found = false;
-    cleanup_close int lock = build_lock(env, "busybox-distribution");
-    if (lock < 0)
-        return lock;
-    int r = dir_remove(work);
-    if (r == 0)
-        r = dir_make(work);
-    if (r < 0)
-        return diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir);
-    r = process_output((const char *const[]){"dpkg-deb", "-x", package->path, work, NULL}, &output);
-    if (r == -ENOENT)
-        diag_error(env->diags, NULL, "dpkg-deb is missing; install the package dpkg");
-    else if (r != 0)
-        r = diag_error(env->diags, NULL, "cannot unpack %s: %s", package->path,
-                       output ? output : strerror(-r));
-    for (size_t i = 0; r == 0 && !found && i < ARRAY_SIZE(places); i++) {
-        cleanup_free char *binary = xasprintf("%s/%s", work, places[i]);
-        if (!file_exists(binary))
-            continue;
-        r = artifact_put_file(env->artifact_dir, binary, env->diags, &built.artifact);
-        found = true;
-    }
-    if (r == 0 && !found)
-        r = diag_error(env->diags, NULL, "the package " PACKAGE " holds no busybox");
-    (void)dir_remove(work);
-    if (r == 0)
-        *ret_built = built;
-    return r;
-}
-
-static int from_package(const struct build_env *env, struct built *ret_built)
-{
-    cleanup_input struct input package = {0};
-    struct hash hash;
-    struct digest key;
-    int r = fetch_target_package(env, PACKAGE, &package);
-    if (r < 0)
-        return r;
-    hash_init(&hash);
-    hash_field(&hash, "busybox of the package 1");
-    hash_add(&hash, &package.digest, sizeof(package.digest));
-    hash_end(&hash, &key);
-    if (built_get(env->cache_dir, env->artifact_dir, &key, ret_built) == 0)
-        return 0;
-    if (env->only_cached)
-        return -ENOENT;
-    r = extract(env, &package, ret_built);
-    if (r < 0)
-        return r;
-    r = built_put(env->cache_dir, env->artifact_dir, &key, ret_built);
-    return r < 0 ? diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir) : 0;
-}
+static const struct package_file distribution = {
+    .package = "busybox-static",
+    .places = (const char *const[]){"bin/busybox", "usr/bin/busybox", NULL},
+    .recipe = "busybox of the package 1",
+};
 
 /* Whether an ELF program asks for an interpreter, which is the dynamic loader. -EXDEV: it is of another
  * architecture. */
@@ -131,7 +74,7 @@ int busybox_find(const struct build_env *env, const struct image_def *def, char 
     cleanup_free char *path = NULL;
     int r = 0;
     if (def->busybox == BUSYBOX_DISTRIBUTION)
-        r = from_package(env, &built);
+        r = package_file_get(env, &distribution, &built);
     else if (def->busybox == BUSYBOX_SMALLEST)
         r = busybox_build(env, &built);
     if (r < 0)

@@ -5,6 +5,7 @@
 #include "model/arch.h"
 #include "model/option.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* H11: how the kernel gets its address. */
@@ -43,6 +44,7 @@ struct profile {
     char *root;    /* root=... for ROOT_OTHER; else NULL */
     enum ip_mode ip;
     enum root_mode root_mode;
+    bool unified; /* kernel, image and command line are built into one program for UEFI firmware as well */
     struct option_values options;
     enum loader loader;
     char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a

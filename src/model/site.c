@@ -181,6 +181,9 @@ void site_free(struct site *site)
     free(site->server.cache_dir);
     free(site->server.loader_dir);
     free(site->server.tls_certificate);
+    free(site->server.efi_stub);
+    free(site->secure_boot.key);
+    free(site->secure_boot.certificate);
     free(site->server.tls_key);
     free(site->server.user);
     option_values_clear(&site->options);

@@ -37,13 +37,22 @@ struct server_settings {
     char *state_dir;           /* store, artifacts and generations; /var/lib/rambox */
     char *cache_dir;           /* fetched inputs and builds; /var/cache/rambox */
     char *user;                /* whom the server becomes; NULL: `rambox`, if there is such a user */
+    char *efi_stub;            /* what unified images begin with; NULL: the distribution's */
     char *loader_dir;          /* where pxelinux.0 and ldlinux.c32 are; NULL: the distribution's places */
+};
+
+/* Who signs what firmware starts by itself (build/sign.h). */
+struct secure_boot {
+    char *key;         /* PEM, absolute path; NULL: nothing is signed */
+    char *certificate; /* PEM, absolute path; NULL with key */
+    struct pos pos;
 };
 
 struct site_index; /* sorted look-up tables; made by site_index() */
 
 struct site {
     struct server_settings server;
+    struct secure_boot secure_boot;
     struct option_values options;     /* DHCP options of everybody */
     VEC(struct client_class) classes; /* at most CLASSES_MAX */
     VEC(struct subnet) subnets;

@@ -15,6 +15,7 @@ enum rank {
     RANK_NODE,
     RANK_KERNEL,
     RANK_IMAGE,
+    RANK_UNIFIED,
 };
 
 void things_clear(struct things *things)
@@ -33,9 +34,9 @@ void things_clear(struct things *things)
 static struct thing *add_thing(struct things *things, enum rank rank, const char *name)
 {
     static const char *const kinds[] = {
-        [RANK_SERVER] = "server",   [RANK_CLASS] = "class", [RANK_SUBNET] = "subnet",
-        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",   [RANK_KERNEL] = "kernel",
-        [RANK_IMAGE] = "image"};
+        [RANK_SERVER] = "server",   [RANK_CLASS] = "class",    [RANK_SUBNET] = "subnet",
+        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",      [RANK_KERNEL] = "kernel",
+        [RANK_IMAGE] = "image",     [RANK_UNIFIED] = "unified"};
     struct thing *thing = VEC_ADD(&things->list);
     thing->rank = rank;
     thing->kind = kinds[rank];
@@ -151,6 +152,9 @@ static void describe_server(const struct site *site, struct things *things)
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
     add_text(thing, "user", server->user);
     add_text(thing, "loaders", server->loader_dir);
+    add_text(thing, "stub", server->efi_stub);
+    add_text(thing, "secure_boot certificate", site->secure_boot.certificate);
+    add_text(thing, "secure_boot key", site->secure_boot.key);
     add_options(thing, &site->options);
 }
 
@@ -222,6 +226,7 @@ static void describe_profile(const struct profile *profile, struct things *thing
     if (profile->loader != LOADER_AUTO)
         add_text(thing, "loader", loader_name(profile->loader));
     add_text(thing, "boot_file", profile->boot_file);
+    add_text(thing, "unified", profile->unified ? "yes" : NULL);
     add_options(thing, &profile->options);
     if (profile->memory)
         add(thing, "memory", "%" PRIu64 " bytes", profile->memory);
@@ -251,6 +256,8 @@ static int compare_things(const void *a, const void *b)
 void things_of(const struct site *site, const struct generation_artifact *artifacts, size_t n,
                struct things *ret_things)
 {
+    static const enum rank ranks[] = {
+        [ARTIFACT_KERNEL] = RANK_KERNEL, [ARTIFACT_IMAGE] = RANK_IMAGE, [ARTIFACT_UNIFIED] = RANK_UNIFIED};
     *ret_things = (struct things){0};
     describe_server(site, ret_things);
     for (size_t i = 0; i < site->classes.n; i++)
@@ -265,9 +272,7 @@ void things_of(const struct site *site, const struct generation_artifact *artifa
     VEC_EACH(node, &site->nodes)
         describe_node(node, classes_say, ret_things);
     for (size_t i = 0; i < n; i++)
-        add_thing(ret_things, artifacts[i].kind == ARTIFACT_KERNEL ? RANK_KERNEL : RANK_IMAGE,
-                  artifacts[i].name)
-            ->artifact = &artifacts[i];
+        add_thing(ret_things, ranks[artifacts[i].kind], artifacts[i].name)->artifact = &artifacts[i];
     qsort(ret_things->list.items, ret_things->list.n, sizeof(*ret_things->list.items), compare_things);
 }
 

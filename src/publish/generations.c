@@ -33,14 +33,13 @@ static int read_manifest(const char *state_dir, unsigned *number, struct diags *
 static int check_artifact(const char *state_dir, unsigned number, const struct generation_artifact *artifact,
                           struct diags *diags)
 {
-    static const char *const kinds[] = {[ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image"};
     cleanup_free char *store = xasprintf("%s/artifacts", state_dir);
     cleanup_free char *path = artifact_path(store, &artifact->digest);
     struct stat st;
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == artifact->size)
         return 0;
     diag_error(diags, NULL, "generation %u needs the %s %s, but %s is missing or not %llu bytes long", number,
-               kinds[artifact->kind], artifact->name, path, (unsigned long long)artifact->size);
+               artifact_kind_name(artifact->kind), artifact->name, path, (unsigned long long)artifact->size);
     return -EBADMSG;
 }
 
@@ -171,6 +170,8 @@ int publish_preview(const struct site *site, const char *state_dir, const struct
                     continue;
                 preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel, arch);
                 preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image, arch);
+                preview_artifact(&next, site, artifacts, ARTIFACT_UNIFIED,
+                                 profile->unified ? profile->name : NULL, arch);
             }
     } else if (r == 0) {
         things_clear(&now.things);

@@ -74,7 +74,8 @@ static int join_artifacts(struct job *job)
                 continue;
             int kernel = join_one(job, ARTIFACT_KERNEL, profile->kernel, arch);
             int image = join_one(job, ARTIFACT_IMAGE, profile->image, arch);
-            r = r < 0 ? r : kernel < 0 ? kernel : image;
+            int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL, arch);
+            r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : unified;
         }
     return r;
 }

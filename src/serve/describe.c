@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/cmdline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,22 +50,6 @@ static void add_ip(struct writer *w, const struct boot_client *c, const struct p
         ipv4_format(prefix_mask(&subnet->prefix), mask), c->node ? c->node->name : "");
 }
 
-static void add_root(struct writer *w, const struct profile *profile)
-{
-    switch (profile->root_mode) {
-    case ROOT_RAM: /* H23 */
-        add(w, "rambox");
-        break;
-    case ROOT_SHELL: /* H21 */
-        add(w, "shell");
-        break;
-    case ROOT_OTHER: /* H24 */
-        if (profile->root)
-            add(w, "root=%s", profile->root);
-        break;
-    }
-}
-
 static void add_reporting(struct writer *w, const struct boot_client *c)
 {
     char server[IPV4_TEXT_MAX];
@@ -76,28 +61,17 @@ static void add_reporting(struct writer *w, const struct boot_client *c)
         add(w, "rambox.node=%s", c->node->name);
 }
 
-/* The first serial port of an arm64 machine is a PL011, which has a name of its own: where a profile is for
- * both, ttyS stands for it. */
-static void add_console(struct writer *w, const struct profile *profile, enum cpu_arch arch)
-{
-    if (!profile->console)
-        return;
-    if (arch == ARCH_ARM64 && arch_in(profile_archs(profile), ARCH_X86_64) &&
-        str_starts(profile->console, "ttyS"))
-        add(w, "console=ttyAMA%s", profile->console + strlen("ttyS"));
-    else
-        add(w, "console=%s", profile->console);
-}
-
 static int write_cmdline(const struct boot_client *c, const struct profile *profile,
                          const struct subnet *subnet, enum cpu_arch arch,
                          char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
+    char words[CMDLINE_MAX_SIZE];
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
-    add_root(&w, profile);
-    add_console(&w, profile, arch);
+    const char *said = profile_words(profile, arch, words, sizeof(words));
+    add(&w, "%s", said ? said : "");
+    w.failed |= !said;
     add_reporting(&w, c);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);

@@ -277,15 +277,20 @@ int file_name_normalise(const char *name, char *ret_name, size_t size)
 
 /* ---- what there is ---- */
 
-static int open_artifact(struct files *f, const char *name, struct served_file **ret_file,
+/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot
+ * learns what it runs. */
+static int open_artifact(struct files *f, const struct moment *now, const struct file_request *request,
+                         const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
 {
+    static const enum file_kind kinds[] = {
+        [ARTIFACT_KERNEL] = FILE_KERNEL, [ARTIFACT_IMAGE] = FILE_IMAGE, [ARTIFACT_UNIFIED] = FILE_UNIFIED};
     unsigned number;
     enum artifact_kind kind;
-    const char *artifact_name;
+    char artifact_name[ARTIFACT_NAME_MAX];
     char digest[DIGEST_TEXT_MAX];
     *ret_reason = "no such file";
-    if (artifact_path_parse(name, &number, &kind, &artifact_name) < 0)
+    if (artifact_path_parse(name, &number, &kind, artifact_name) < 0)
         return -ENOENT;
     CLEANUP(generation_unref)
     struct generation *g = f->config.generations.get(f->config.generations.user, number);
@@ -295,14 +300,14 @@ static int open_artifact(struct files *f, const char *name, struct served_file *
         return -ENOENT;
     }
     digest_format(&artifact->digest, digest);
-    struct served_file *kept = find_kept(f, digest);
-    if (kept) {
-        *ret_file = kept;
-        return 0;
-    }
     *ret_reason = "the artifact cannot be read";
-    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd, digest,
-                       ret_file);
+    struct served_file *kept = find_kept(f, digest);
+    int r = kept ? 0 : open_shared(f, kinds[kind], f->config.artifacts_fd, digest, ret_file);
+    if (kept)
+        *ret_file = kept;
+    if (r == 0 && kind == ARTIFACT_UNIFIED && boot)
+        boot_table_assign(f->config.boots, now, boot, request->from, g->number);
+    return r;
 }
 
 static int open_loader(struct files *f, const char *name, struct served_file **ret_file,
@@ -483,7 +488,8 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
         return open_config(f, now, g, request, &asker, BOOT_IPXE, "default", &a->file, ret_reason);
     if (str_eq(a->name, IPXE_ENTRY))
         return open_ipxe_entry(g, request, &a->file, ret_reason);
-    if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))
+    r = open_artifact(f, now, request, a->name, a->boot, &a->file, ret_reason);
+    if (r == -ENOENT && (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name))))
         return open_loader(f, a->name, &a->file, ret_reason);
-    return open_artifact(f, a->name, &a->file, ret_reason);
+    return r;
 }

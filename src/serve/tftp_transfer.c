@@ -13,8 +13,9 @@
 #define GIVE_UP_LAST (20 * TFTP_SECOND)
 /* How long a transfer is kept that got no first ACK. Nothing more is sent, so a request with a false address
  * draws no more; but the answer may have arrived and its ACK be lost, several times. */
-#define QUIET          (20 * TFTP_SECOND)
-#define PROGRESS_EVERY (TFTP_SECOND / 10)
+#define QUIET (20 * TFTP_SECOND)
+/* Between two tidings of one transfer: 100 ms, and more where there are thousands. */
+#define PROGRESS_EVERY(transfers) (TFTP_SECOND / 10 + (transfers) * (TFTP_SECOND / 10000))
 
 static void emit(struct tftp_table *t, const struct moment *now, const struct tftp_transfer *x,
                  enum event_kind kind, const char *detail)
@@ -281,7 +282,7 @@ void tftp_take_ack(struct tftp_table *t, struct tftp_transfer *x, const struct m
     }
     if (answers)
         tftp_send_window(t, x, now->mono_us);
-    if (now->mono_us - x->told_us >= PROGRESS_EVERY) {
+    if (now->mono_us - x->told_us >= PROGRESS_EVERY(t->transfers)) {
         x->told_us = now->mono_us;
         emit(t, now, x, EVENT_FILE_PROGRESS, NULL);
     }

@@ -21,7 +21,15 @@ static void test_main_mistakes(void **state)
              "rambox.yaml:1:1: error: rambox.yaml has no \"profiles\"; expected at least one profile\n"),
         MAIN(GOOD "sever:\n", "rambox.yaml:10:1: error: unknown key \"sever\"; did you mean \"server\"?\n"),
         MAIN(GOOD "colour: red\n", "rambox.yaml:10:1: error: unknown key \"colour\"; known here: server, "
-                                   "options, classes, subnets, profiles\n"),
+                                   "options, classes, subnets, secure_boot, profiles\n"),
+        MAIN(GOOD "secure_boot: {key: /etc/rambox/sb.key}\n",
+             "rambox.yaml:10:1: error: secure_boot has no \"certificate\"; expected an absolute path like "
+             "/var/lib/rambox\n"),
+        MAIN(GOOD "secure_boot: {key: sb.key, certificate: /etc/rambox/sb.crt}\n",
+             "rambox.yaml:10:20: error: \"sb.key\" is no path; expected an absolute path like "
+             "/var/lib/rambox\n"),
+        MAIN(GOOD "secure_boot: {key: /a, certificate: /b, pasword: x}\n",
+             "rambox.yaml:10:41: error: unknown key \"pasword\"; known here: key, certificate\n"),
         MAIN(GOOD "server: {}\nserver: {}\n",
              "rambox.yaml:11:1: error: \"server\" stands here twice; the first is in line 10\n"),
         MAIN(GOOD "? [a]\n: b\n", "rambox.yaml:10:3: error: a key must be a word, not a list or a mapping\n"),
@@ -156,6 +164,8 @@ static void test_profile_mistakes(void **state)
              "ttyS0,115200\n"),
         MAIN(PROFILE("    image: smallest\n    memory: lots\n"),
              "rambox.yaml:6:13: error: \"lots\" is no size; expected bytes like 512K, 64M or 1.5G\n"),
+        MAIN(PROFILE("    image: smallest\n    unified: perhaps\n"),
+             "rambox.yaml:6:14: error: \"perhaps\" is no yes or no; expected yes or no\n"),
     };
     check_mistakes(state, mistakes, ARRAY_SIZE(mistakes));
 }

@@ -481,6 +481,39 @@ static void test_refusals(void **state) /* W3: empty, with a number */
 
 #define FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static bool not_ready(void *user, const char **ret_why)
+{
+    *ret_why = "nothing is published yet";
+    return false;
+}
+
+static bool more_metrics(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to)
+{
+    write(to, "rambox_generation", 12);
+    return bed.http.ready == NULL; /* they cannot be had while we are not ready */
+}
+
+static void test_state(void **state) /* W5 */
+{
+    ask("GET", "/healthz", 200);
+    assert_string_equal(answer.body, "ok\n");
+    ask("GET", "/readyz", 200);
+    bed.http.metrics = more_metrics;
+    ask("GET", "/metrics", 200);
+    assert_string_equal(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert_non_null(strstr(answer.body, "# TYPE rambox_http_requests_total counter\n"
+                                        "rambox_http_requests_total 3\n"));
+    assert_non_null(strstr(answer.body, "# TYPE rambox_boots gauge\nrambox_boots 0\n"));
+    assert_non_null(strstr(answer.body, "\nrambox_generation 12\n"));
+    bed.http.ready = not_ready;
+    ask("GET", "/readyz", 503);
+    assert_string_equal(answer.body, "nothing is published yet\n");
+    assert_true(answer.retry_after_s > 0);
+    ask("GET", "/healthz", 200); /* the process answers all the same */
+    ask("GET", "/metrics", 503); /* rather than half of them */
+    assert_null(answer.body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +532,7 @@ int main(void)
         FILES(test_boot_scripts),
         FILES(test_script_by_tftp),
         FILES(test_refusals),
+        FILES(test_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

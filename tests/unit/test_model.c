@@ -170,23 +170,32 @@ static void test_artifact_path(void **state)
         "g1/kernel/a.arm64.arm64",
         "g1/kernel/.arm64",
         "g1/kernel/a.",
+        "kernel/a",
+        "g1/unified/a",
+        "g1/unified/.efi",
+        "g1/unified/a.b.efi",
+        "unified/../a.efi",
+        "unified/a",
     };
     unsigned generation = 0;
     enum artifact_kind kind = ARTIFACT_KERNEL;
-    const char *name = NULL;
-    char buf[ARTIFACT_PATH_MAX];
+    static const char *const paths[] = {"g4294967295/kernel/smallest", "g4294967295/image/smallest",
+                                        "g4294967295/unified/smallest.efi"};
+    char name[ARTIFACT_NAME_MAX] = "", buf[ARTIFACT_PATH_MAX];
     (void)state;
-    for (int k = ARTIFACT_KERNEL; k <= ARTIFACT_IMAGE; k++) {
+    for (int k = ARTIFACT_KERNEL; k <= ARTIFACT_UNIFIED; k++) {
         artifact_path_format(4294967295u, (enum artifact_kind)k, "smallest", buf);
-        assert_string_equal(buf, k == ARTIFACT_KERNEL ? "g4294967295/kernel/smallest"
-                                                      : "g4294967295/image/smallest");
-        assert_int_equal(artifact_path_parse(buf, &generation, &kind, &name), 0);
+        assert_string_equal(buf, paths[k]);
+        assert_int_equal(artifact_path_parse(buf, &generation, &kind, name), 0);
         assert_true(generation == 4294967295u);
         assert_int_equal(kind, k);
         assert_string_equal(name, "smallest");
     }
+    assert_int_equal(artifact_path_parse("unified/rack-1.efi", &generation, &kind, name), 0);
+    assert_true(generation == 0 && kind == ARTIFACT_UNIFIED);
+    assert_string_equal(name, "rack-1");
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        assert_int_equal(artifact_path_parse(bad[i], &generation, &kind, &name), -EINVAL);
+        assert_int_equal(artifact_path_parse(bad[i], &generation, &kind, name), -EINVAL);
 }
 
 /* What the firmware says (option 93), what iPXE says, and what people write. */
