@@ -552,18 +552,52 @@ static int unpack_dsc(const struct build_env *env, const char *path, const char 
     return run_tool(env, path, (const char *const[]){"dpkg-source", "--no-check", "-x", path, into, NULL});
 }
 
-int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree)
+/* Where the files of an input are unpacked; the caller's. */
+static char *tree_folder(const struct build_env *env, const struct input *input)
 {
     char hex[DIGEST_TEXT_MAX];
-    digest_format(&input->digest, hex);
-    cleanup_free char *final = xasprintf("%s/trees/%.16s", env->cache_dir, hex);
+    return xasprintf("%s/trees/%.16s", env->cache_dir, digest_format(&input->digest, hex));
+}
+
+static void say_unpack(const struct build_env *env, const struct input *input)
+{
+    const char *slash = strrchr(input->path, '/');
+    progress_update(env->progress, "unpack", 0, 0, slash ? slash + 1 : input->path);
+}
+
+int unpack_package(const struct build_env *env, const struct input *input,
+                   int (*finish)(const struct build_env *env, const char *folder), char **ret_folder)
+{
+    cleanup_free char *final = tree_folder(env, input);
+    if (!file_exists(final)) {
+        say_unpack(env, input);
+        cleanup_free char *temp = folder_begin(env, final);
+        if (!temp)
+            return -EIO;
+        int r = run_tool(env, input->path, (const char *const[]){"dpkg-deb", "-x", input->path, temp, NULL});
+        if (r == 0 && finish)
+            r = finish(env, temp);
+        if (r < 0) {
+            (void)dir_remove(temp);
+            return r;
+        }
+        r = folder_end(env, temp, final);
+        if (r < 0)
+            return r;
+    }
+    *ret_folder = TAKE_PTR(final);
+    return 0;
+}
+
+int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree)
+{
+    cleanup_free char *final = tree_folder(env, input);
     char *tree = find_top(final, top);
     if (tree) {
         *ret_tree = tree;
         return 0;
     }
-    const char *slash = strrchr(input->path, '/');
-    progress_update(env->progress, "unpack", 0, 0, slash ? slash + 1 : input->path);
+    say_unpack(env, input);
     (void)dir_remove(final); /* without `top` it is no tree */
     cleanup_free char *temp = folder_begin(env, final);
     if (!temp)

@@ -46,6 +46,11 @@ int fetch_url(const struct build_env *env, const char *url, const struct digest 
 int fetch_file(const struct build_env *env, const char *path, const struct digest *sha256,
                struct input *ret_input);
 
+/* Unpacks all files of a .deb into the shared `trees` folder, once for each content. `finish` adds to the
+ * folder before anybody else sees it; NULL: nothing. The folder; never write to it. */
+int unpack_package(const struct build_env *env, const struct input *input,
+                   int (*finish)(const struct build_env *env, const char *folder), char **ret_folder);
+
 /* Unpacks an input into the shared `trees` folder, once for each content: a .deb (and the one tarball below
  * usr/src in it, as source packages of the kernel have), a .dsc (with its patches applied), or a tarball. The
  * path of the tree, which is the folder that has the file `top` (`Kconfig`, `Makefile`) in it. Never write to

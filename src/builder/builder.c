@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "kernel/kernel.h"
 #include "model/cmdline.h"
+#include "modules/archive.h"
 #include "unified/unified.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@
 #define BASE_SIZE (1U << 20) /* no definition is longer */
 
 _Static_assert((int)IMAGE_UNCHANGED == (int)KERNEL_UNCHANGED &&
-                   (int)IMAGE_UNCHANGED == (int)UNIFIED_UNCHANGED,
+                   (int)IMAGE_UNCHANGED == (int)UNIFIED_UNCHANGED &&
+                   (int)IMAGE_UNCHANGED == (int)MODULES_UNCHANGED,
                "one meaning for all");
 
 struct builder {
@@ -109,6 +111,8 @@ static void add_kernels(const struct site *site, struct build_list *list, arch_s
         if (kernel && kernel->initramfs)
             add_item(list, ARTIFACT_IMAGE, kernel->initramfs, arch);
         add_item(list, ARTIFACT_KERNEL, name, arch);
+        if (kernel && kernel->modules.n)
+            add_item(list, ARTIFACT_MODULES, name, arch);
     }
 }
 
@@ -251,6 +255,10 @@ static int definition_key(const struct builder *b, const struct site *site, enum
                           struct diags *diags, struct digest *ret_key)
 {
     struct build_env env = env_for(b, arch, diags);
+    if (kind == ARTIFACT_MODULES) {
+        modules_definition_key(&env, site_kernel(site, name), ret_key);
+        return 0;
+    }
     if (kind == ARTIFACT_KERNEL) {
         int r = kernel_definition_key(site_kernel(site, name), initramfs, &env, ret_key);
         if (r < 0 || !site->secure_boot.key)
@@ -359,6 +367,20 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
     return r < 0 ? r : outcome;
 }
 
+/* The kernel is in the list before its modules; what failed there has been said. */
+static int build_modules(struct builder *b, const struct site *site, const struct build_list *list,
+                         struct build_item *item)
+{
+    VEC_EACH(other, &list->items)
+        if (other->kind == ARTIFACT_KERNEL && other->arch == item->arch && str_eq(other->name, item->name) &&
+            other->outcome < 0)
+            return other->outcome;
+    struct build_env env = env_for(b, item->arch, b->env.diags);
+    int outcome = modules_build(&env, site_kernel(site, item->name), &item->built);
+    int r = outcome < 0 ? outcome : record(b, site, NULL, item);
+    return r < 0 ? r : outcome;
+}
+
 /* The item of the list that is built before this one; NULL: it failed, which is said. */
 static const struct digest *part_of(const struct builder *b, const struct build_list *list,
                                     const struct build_item *whole, enum artifact_kind kind, const char *name,
@@ -384,11 +406,15 @@ static int build_unified(struct builder *b, const struct site *site, const struc
     const struct digest *kernel = part_of(b, list, item, ARTIFACT_KERNEL, profile->kernel, profile);
     const struct digest *image =
         kernel && profile->image ? part_of(b, list, item, ARTIFACT_IMAGE, profile->image, profile) : NULL;
-    if (!kernel || (profile->image && !image))
+    bool wanted = image && site_modules(site, profile->kernel);
+    const struct digest *modules =
+        wanted ? part_of(b, list, item, ARTIFACT_MODULES, profile->kernel, profile) : NULL;
+    if (!kernel || (profile->image && !image) || (wanted && !modules))
         return -EINVAL;
     int r = unified_inputs_of(site, profile, item->arch, kernel, image, cmdline, b->env.diags, &inputs);
     if (r < 0)
         return r;
+    inputs.modules = modules;
     int outcome = unified_build(&inputs, &env, &item->built);
     if (outcome < 0)
         return outcome;
@@ -403,6 +429,8 @@ static int build_item(struct builder *b, const struct site *site, const struct b
     switch (item->kind) {
     case ARTIFACT_IMAGE:
         return build_image(b, site, item);
+    case ARTIFACT_MODULES:
+        return build_modules(b, site, list, item);
     case ARTIFACT_KERNEL:
         return build_kernel(b, site, list, item);
     case ARTIFACT_UNIFIED:
@@ -481,8 +509,8 @@ static int parse_wanted(const struct site *site, enum artifact_kind kind, const 
                         struct diags *diags, struct wanted *ret_wanted)
 {
     if (artifact_name_parse(name, ret_wanted->definition, &ret_wanted->arch) < 0 ||
-        (kind == ARTIFACT_KERNEL ? !site_kernel(site, ret_wanted->definition)
-                                 : !site_image(site, ret_wanted->definition)))
+        (kind == ARTIFACT_IMAGE ? !site_image(site, ret_wanted->definition)
+                                : !site_kernel(site, ret_wanted->definition)))
         return no_such(diags, kind, name);
     return 0;
 }
@@ -527,6 +555,20 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
 }
 
+static int find_modules(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                        struct built *ret_built)
+{
+    struct wanted wanted;
+    unsigned errors = diags->errors;
+    int r = parse_wanted(site, ARTIFACT_MODULES, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    struct build_env env = env_for(b, wanted.arch, diags);
+    env.only_cached = true;
+    r = modules_build(&env, site_kernel(site, wanted.definition), ret_built);
+    return r == -ENOENT ? not_built(diags, errors, ARTIFACT_MODULES, name) : r < 0 ? r : 0;
+}
+
 /* The profile that a unified image is of; NULL: it has none, which is said. */
 static const struct profile *profile_unified(const struct site *site, const char *name, struct diags *diags,
                                              enum cpu_arch *ret_arch)
@@ -545,20 +587,25 @@ static int find_unified(struct builder *b, const struct site *site, const char *
 {
     char cmdline[UNIFIED_CMDLINE_MAX], part[ARTIFACT_NAME_MAX];
     enum cpu_arch arch = ARCH_X86_64;
+    unsigned errors = diags->errors;
     const struct profile *profile = profile_unified(site, name, diags, &arch);
     struct build_env env = env_for(b, arch, diags);
-    struct built kernel, image;
+    struct built kernel, image, modules;
     struct unified_inputs inputs;
-    unsigned errors = diags->errors;
+    bool wanted = profile && site_modules(site, profile->kernel);
     env.only_cached = true;
     int r = profile ? sign_check(&site->secure_boot, (int64_t)time(NULL), diags) : -ENOENT;
     if (r == 0)
         r = find_kernel(b, site, artifact_name_format(profile->kernel, arch, part), diags, &kernel);
     if (r == 0 && profile->image)
         r = builder_find_image(b, site, artifact_name_format(profile->image, arch, part), diags, &image);
+    if (r == 0 && wanted)
+        r = find_modules(b, site, artifact_name_format(profile->kernel, arch, part), diags, &modules);
     if (r == 0)
         r = unified_inputs_of(site, profile, arch, &kernel.artifact, &image.artifact, cmdline, diags,
                               &inputs);
+    if (r == 0)
+        inputs.modules = wanted ? &modules.artifact : NULL;
     if (r == 0)
         r = unified_build(&inputs, &env, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r < 0 ? r : 0;
@@ -576,9 +623,10 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
     const struct profile *profile = profile_unified(site, name, diags, &arch);
     struct build_env env = env_for(b, arch, diags);
     cleanup_free char *home = record_home(b);
-    struct built kernel, image;
+    struct built kernel, image, modules;
     struct unified_inputs inputs;
     struct digest key;
+    bool wanted = profile && site_modules(site, profile->kernel);
     unsigned errors = diags->errors;
     int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL,
                                     artifact_name_format(profile->kernel, arch, part), diags, &kernel)
@@ -586,11 +634,15 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
     if (r == 0 && profile->image)
         r = find_recorded(b, site, ARTIFACT_IMAGE, artifact_name_format(profile->image, arch, part), diags,
                           &image);
+    if (r == 0 && wanted)
+        r = find_recorded(b, site, ARTIFACT_MODULES, artifact_name_format(profile->kernel, arch, part), diags,
+                          &modules);
     if (r == 0)
         r = unified_inputs_of(site, profile, arch, &kernel.artifact, &image.artifact, cmdline, diags,
                               &inputs);
     if (r < 0)
         return r;
+    inputs.modules = wanted ? &modules.artifact : NULL;
     unified_definition_key(&inputs, &env, &key);
     r = built_get(home, b->env.artifact_dir, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r;
@@ -637,9 +689,10 @@ static int find(void *user, const struct site *site, enum artifact_kind kind, co
 {
     struct builder *b = user;
     struct built built;
-    int r = kind == ARTIFACT_IMAGE    ? builder_find_image(b, site, name, diags, &built)
-            : kind == ARTIFACT_KERNEL ? find_kernel(b, site, name, diags, &built)
-                                      : find_unified(b, site, name, diags, &built);
+    int r = kind == ARTIFACT_IMAGE     ? builder_find_image(b, site, name, diags, &built)
+            : kind == ARTIFACT_KERNEL  ? find_kernel(b, site, name, diags, &built)
+            : kind == ARTIFACT_MODULES ? find_modules(b, site, name, diags, &built)
+                                       : find_unified(b, site, name, diags, &built);
     if (r == 0)
         *ret_artifact = artifact_of(kind, name, &built);
     return r;

@@ -150,7 +150,7 @@ const struct command command_try = {
         "said\n"
         "                   bios-pxelinux, bios-lpxelinux, bios-ipxe\n"
         "                   uefi-ipxe, uefi-grub, uefi-unified         OVMF by PXE\n"
-        "                   uefi-http, uefi-http-ipxe, uefi-http-grub  OVMF by HTTP boot\n"
+        "                   uefi-http, uefi-http-ipxe                  OVMF by HTTP boot\n"
         "                 The nodes' profiles get its `loader:` for this run\n"
         "  --profile P    boot nodes of this profile\n"
         "  --nodes N      so many at once; 1\n"

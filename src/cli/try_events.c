@@ -138,6 +138,15 @@ static void take_aborted(struct told *e)
     drop_transfer(e->node);
 }
 
+/* A report that comes again, since its answer was lost, tells nothing new. */
+static bool is_told(const struct try_node *node, const char *name, uint64_t node_us)
+{
+    VEC_EACH(row, &node->rows)
+        if (node_us && row->node_us == node_us && str_eq(row->what, name))
+            return true;
+    return false;
+}
+
 static void take_stage(struct told *e)
 {
     cleanup_free char *name = xstrdup(e->detail);
@@ -145,6 +154,8 @@ static void take_stage(struct told *e)
     const char *rest = colon ? colon + 1 + strspn(colon + 1, " ") : "";
     if (colon)
         *colon = '\0';
+    if (is_told(e->node, name, e->node_us))
+        return;
     if (e->node_us) {
         /* The server knows of a stage some time after it was reached, so the earliest start is the right one.
          */

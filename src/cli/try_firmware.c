@@ -25,8 +25,6 @@ static const struct try_firmware firmwares[] = {
      "OVMF, and the unified kernel image by HTTP boot"},
     {"uefi-http-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "ipxe", "efi", 0,
      "OVMF, and iPXE by HTTP boot"},
-    {"uefi-http-grub", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "grub", "efi", 0,
-     "OVMF, and GRUB by HTTP boot"},
     {0},
 };
 

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "build/fetch.h"
 #include "build/kbuild.h"
+#include "build/kernel_package.h"
 #include "build/stamp.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 /* Raised whenever this file builds something else from the same inputs. */
 #define RECIPE "kernel 1"
+/* The same for a kernel that is taken from a package. */
+#define PACKAGED_RECIPE "packaged kernel 1"
 /* The same of kernel_definition_key. */
 #define DEFINITION_RECIPE "kernel definition 1"
 
@@ -105,7 +108,7 @@ static struct work work_of(const struct kernel_def *def, const struct build_env 
         .arch = &kernel_archs[env->arch],
         .name = xstrdup(name),
         .label = xasprintf("kernel %s", name),
-        .out = xasprintf("%s/work/kernel-%s", env->cache_dir, name),
+        .out = kernel_build_folder(def, env),
         .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, name),
     };
 }
@@ -139,18 +142,6 @@ static int hash_tree(const char *path, struct digest *ret_digest)
     return r;
 }
 
-/* A relative path is relative to the folder of the definition that names it, as an image's are. */
-static char *path_of_tarball(const struct work *w)
-{
-    const char *file = w->def->source.pos.file, *where = w->def->source.where;
-    const char *slash = file && where[0] != '/' ? strrchr(file, '/') : NULL;
-    if (!slash)
-        return xstrdup(where);
-    if (file[0] == '/' || !w->env->config_dir)
-        return xasprintf("%.*s/%s", (int)(slash - file), file, where);
-    return xasprintf("%s/%.*s/%s", w->env->config_dir, (int)(slash - file), file, where);
-}
-
 /* Gets the source and says what stands for it; unpacks nothing yet. */
 static int find_source(struct work *w, struct input *ret_input)
 {
@@ -167,7 +158,7 @@ static int find_source(struct work *w, struct input *ret_input)
     else if (is_url(s->where))
         r = fetch_url(w->env, s->where, sum, ret_input);
     else {
-        cleanup_free char *path = path_of_tarball(w);
+        cleanup_free char *path = source_path(w->env, s);
         r = fetch_file(w->env, path, sum, ret_input);
     }
     if (r == 0)
@@ -282,7 +273,8 @@ static char *own_config(const struct work *w)
     return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->name) : NULL;
 }
 
-static int merge(struct work *w, const struct digest *initramfs)
+/* Without the user's own file for this kernel. */
+static int merge_definition(struct work *w, const struct digest *initramfs)
 {
     int r = add_fragments(w);
     if (r < 0)
@@ -292,6 +284,12 @@ static int merge(struct work *w, const struct digest *initramfs)
     r = add_compression(w);
     if (r == 0 && initramfs)
         r = add_initramfs(w, initramfs);
+    return r;
+}
+
+static int merge(struct work *w, const struct digest *initramfs)
+{
+    int r = merge_definition(w, initramfs);
     cleanup_free char *own = own_config(w);
     if (r == 0 && own && file_exists(own))
         r = fragments_add_file(&w->fragments, own, w->env->diags);
@@ -402,11 +400,13 @@ static int place_initramfs(const struct work *w, const struct digest *initramfs)
     "LOCALVERSION=", "KBUILD_BUILD_USER=rambox", "KBUILD_BUILD_HOST=rambox", "KBUILD_BUILD_VERSION=1",       \
         "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970"
 
+static const char *const native_args[] = {REPRODUCIBLE, NULL};
+static const char *const arm64_args[] = {REPRODUCIBLE, "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-",
+                                         NULL};
+static const char *const *const make_args[ARCHS] = {[ARCH_X86_64] = native_args, [ARCH_ARM64] = arm64_args};
+
 static struct kbuild kbuild_of(const struct work *w)
 {
-    static const char *const native[] = {REPRODUCIBLE, NULL};
-    static const char *const cross[] = {REPRODUCIBLE, "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", NULL};
-    static const char *const *const make_args[ARCHS] = {[ARCH_X86_64] = native, [ARCH_ARM64] = cross};
     return (struct kbuild){
         .label = w->label,
         .out = w->out,
@@ -466,6 +466,53 @@ static int compile(const struct work *w, struct built *built)
     return r < 0 ? r : artifact_put_file(w->env->artifact_dir, image, w->env->diags, &built->artifact);
 }
 
+/* ---- the distribution's ---- */
+
+/* The package's own bytes: they are signed, and nothing may change them. */
+static int take_packaged(const struct work *w, const struct input *input, struct built *built)
+{
+    cleanup_kernel_package struct kernel_package package = {0};
+    struct stat st;
+    int r = kernel_package_open(w->env, input, &package);
+    if (r < 0)
+        return r;
+    if (stat(package.vmlinuz, &st) < 0)
+        return diag_errno(w->env->diags, -errno, "%s: cannot read %s", w->label, package.vmlinuz);
+    built->size = (uint64_t)st.st_size;
+    return artifact_put_file(w->env->artifact_dir, package.vmlinuz, w->env->diags, &built->artifact);
+}
+
+static int build_packaged(struct work *w, struct built *ret_built)
+{
+    cleanup_input struct input input = {0};
+    struct built built = {0};
+    struct digest key;
+    struct hash hash;
+    char hex[DIGEST_TEXT_MAX];
+    time_t start = time(NULL);
+    snprintf(built.name, sizeof(built.name), "%s", w->label);
+    int r = kernel_package_fetch(w->env, &w->def->source, &input);
+    if (r < 0)
+        return r;
+    hash_init(&hash);
+    hash_field(&hash, PACKAGED_RECIPE);
+    hash_field(&hash, digest_format(&input.digest, hex));
+    hash_end(&hash, &key);
+    if (built_get(w->env->cache_dir, w->env->artifact_dir, &key, ret_built) == 0)
+        return KERNEL_UNCHANGED;
+    if (w->env->only_cached)
+        return -ENOENT;
+    r = take_packaged(w, &input, &built);
+    if (r < 0)
+        return r;
+    built.seconds = (unsigned)(time(NULL) - start);
+    r = built_put(w->env->cache_dir, w->env->artifact_dir, &key, &built);
+    if (r < 0)
+        return diag_errno(w->env->diags, r, "%s: cannot write to the cache %s", w->label, w->env->cache_dir);
+    *ret_built = built;
+    return 0;
+}
+
 int kernel_build(const struct kernel_def *def, const struct digest *initramfs, const struct build_env *env,
                  struct built *ret_built)
 {
@@ -474,6 +521,8 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
     struct built built = {0};
     struct digest key;
     time_t start = time(NULL);
+    if (def->source.kind == SOURCE_DISTRIBUTION)
+        return build_packaged(&w, ret_built);
     snprintf(built.name, sizeof(built.name), "%s", w.label);
     int r = merge(&w, initramfs);
     if (r == 0 && !env->only_cached)
@@ -523,13 +572,49 @@ int kernel_definition_key(const struct kernel_def *def, const struct digest *ini
     hash_field(&hash, s->where);
     if (s->has_sha256)
         hash_add(&hash, &s->sha256, sizeof(s->sha256));
-    if (s->kind == SOURCE_TARBALL && s->where[0] != '/' && !is_url(s->where)) {
-        cleanup_free char *path = path_of_tarball(&w);
+    bool file = s->kind == SOURCE_TARBALL || (s->kind == SOURCE_DISTRIBUTION && str_ends(s->where, ".deb"));
+    if (file && s->where[0] != '/' && !is_url(s->where)) {
+        cleanup_free char *path = source_path(env, s);
         stamp_add(&hash, env->config_dir, path);
     }
     hash_configuration(&w, &hash);
     hash_end(&hash, ret_key);
     return 0;
+}
+
+/* ---- for those who look at it ---- */
+
+void kernel_inputs_free(struct kernel_inputs *inputs)
+{
+    free(inputs->tree);
+    fragments_free(&inputs->fragments);
+    *inputs = (struct kernel_inputs){0};
+}
+
+int kernel_inputs(const struct kernel_def *def, const struct build_env *env, bool own,
+                  struct kernel_inputs *ret_inputs)
+{
+    cleanup_work struct work w = work_of(def, env);
+    cleanup_input struct input input = {0};
+    int r = own ? merge(&w, NULL) : merge_definition(&w, NULL);
+    if (r == 0)
+        r = find_source(&w, &input);
+    if (r == 0 && !w.tree)
+        r = unpack_tree(env, &input, "Kconfig", &w.tree);
+    if (r < 0)
+        return r;
+    *ret_inputs = (struct kernel_inputs){.tree = TAKE_PTR(w.tree),
+                                         .source = w.source,
+                                         .fragments = w.fragments,
+                                         .make_args = make_args[env->arch]};
+    w.fragments = (struct fragments){0};
+    return 0;
+}
+
+char *kernel_build_folder(const struct kernel_def *def, const struct build_env *env)
+{
+    char name[ARTIFACT_NAME_MAX];
+    return xasprintf("%s/work/kernel-%s", env->cache_dir, artifact_name_format(def->name, env->arch, name));
 }
 
 /* ---- editing ---- */
@@ -565,6 +650,11 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
     cleanup_free char *changes = NULL;
     if (!env->config_dir)
         return diag_error(env->diags, NULL, "%s: there is no configuration folder to keep changes in",
+                          w.label);
+    if (def->source.kind == SOURCE_DISTRIBUTION)
+        return diag_error(env->diags, &def->pos,
+                          "%s: it is the distribution's and has no options to change; a kernel from source: "
+                          "{package: linux-source-6.1} has",
                           w.label);
     int r = merge(&w, NULL);
     if (r == 0)

@@ -6,7 +6,11 @@
 #include <stdio.h>
 
 static const char *const kind_names[] = {
-    [ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image", [ARTIFACT_UNIFIED] = "unified"};
+    [ARTIFACT_KERNEL] = "kernel",
+    [ARTIFACT_IMAGE] = "image",
+    [ARTIFACT_UNIFIED] = "unified",
+    [ARTIFACT_MODULES] = "modules",
+};
 
 const char *artifact_kind_name(enum artifact_kind kind)
 {
@@ -60,8 +64,8 @@ const struct generation_artifact *generation_artifact(const struct generation *g
 }
 
 /* What stands behind the name. */
-static const char *const kind_endings[] = {
-    [ARTIFACT_KERNEL] = "", [ARTIFACT_IMAGE] = "", [ARTIFACT_UNIFIED] = ".efi"};
+static const char *const kind_endings[ARRAY_SIZE(kind_names)] = {
+    [ARTIFACT_KERNEL] = "", [ARTIFACT_IMAGE] = "", [ARTIFACT_UNIFIED] = ".efi", [ARTIFACT_MODULES] = ""};
 
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
                                  char buf[static ARTIFACT_PATH_MAX])

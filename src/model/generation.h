@@ -9,16 +9,20 @@
 
 #include <stdatomic.h>
 
-/* ARTIFACT_UNIFIED: a profile's kernel, image and command line as one program for UEFI firmware. */
-enum artifact_kind { ARTIFACT_KERNEL, ARTIFACT_IMAGE, ARTIFACT_UNIFIED };
-const char *artifact_kind_name(enum artifact_kind kind); /* `kernel`, `image` or `unified` */
+enum artifact_kind {
+    ARTIFACT_KERNEL,
+    ARTIFACT_IMAGE,
+    ARTIFACT_UNIFIED, /* a profile's kernel, image and command line as one program for UEFI firmware */
+    ARTIFACT_MODULES, /* modules of a distribution's kernel, a second ramdisk; goes by the kernel's name */
+};
+const char *artifact_kind_name(enum artifact_kind kind); /* `kernel`, `image`, `unified` or `modules` */
 /* The way back. 0 or -EINVAL. */
 int artifact_kind_parse(const char *name, enum artifact_kind *ret_kind);
 
 struct generation_artifact {
     enum artifact_kind kind;
-    char *name; /* of the kernel or image definition, or of the profile; with the architecture
-                   (artifact_name_format) */
+    char *name; /* of the kernel or image definition, or of the profile; of modules: the kernel's; with the
+                   architecture (artifact_name_format) */
     struct digest digest;
     uint64_t size; /* bytes */
 };
@@ -43,7 +47,8 @@ const struct generation_artifact *generation_artifact(const struct generation *g
                                                       const char *name);
 
 /* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`,
- * `g12/image/smallest.arm64`, `g12/unified/default.efi` (there is firmware that wants the ending). */
+ * `g12/image/smallest.arm64`, `g12/modules/distribution`, `g12/unified/default.efi` (there is firmware that
+ * wants the ending). */
 #define ARTIFACT_PATH_MAX 96
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
                                  char buf[static ARTIFACT_PATH_MAX]);

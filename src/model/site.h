@@ -82,6 +82,9 @@ const struct node *site_node_by_uuid(const struct site *site, const uint8_t uuid
 const struct profile *site_profile(const struct site *site, const char *name);
 const struct image_def *site_image(const struct site *site, const char *name);
 const struct kernel_def *site_kernel(const struct site *site, const char *name);
+/* The name of the modules artifact that goes with a kernel: its own, or NULL for a kernel without one, an
+ * unknown one and NULL. */
+const char *site_modules(const struct site *site, const char *kernel);
 const struct client_class *site_class(const struct site *site, const char *name);
 /* The subnet whose prefix holds the address (prefixes do not overlap); NULL when there is none. */
 const struct subnet *site_subnet_of(const struct site *site, ipv4_t address);

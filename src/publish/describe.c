@@ -16,6 +16,7 @@ enum rank {
     RANK_KERNEL,
     RANK_IMAGE,
     RANK_UNIFIED,
+    RANK_MODULES,
 };
 
 void things_clear(struct things *things)
@@ -34,9 +35,9 @@ void things_clear(struct things *things)
 static struct thing *add_thing(struct things *things, enum rank rank, const char *name)
 {
     static const char *const kinds[] = {
-        [RANK_SERVER] = "server",   [RANK_CLASS] = "class",    [RANK_SUBNET] = "subnet",
-        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",      [RANK_KERNEL] = "kernel",
-        [RANK_IMAGE] = "image",     [RANK_UNIFIED] = "unified"};
+        [RANK_SERVER] = "server",   [RANK_CLASS] = "class",     [RANK_SUBNET] = "subnet",
+        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",       [RANK_KERNEL] = "kernel",
+        [RANK_IMAGE] = "image",     [RANK_UNIFIED] = "unified", [RANK_MODULES] = "modules"};
     struct thing *thing = VEC_ADD(&things->list);
     thing->rank = rank;
     thing->kind = kinds[rank];
@@ -257,7 +258,11 @@ void things_of(const struct site *site, const struct generation_artifact *artifa
                struct things *ret_things)
 {
     static const enum rank ranks[] = {
-        [ARTIFACT_KERNEL] = RANK_KERNEL, [ARTIFACT_IMAGE] = RANK_IMAGE, [ARTIFACT_UNIFIED] = RANK_UNIFIED};
+        [ARTIFACT_KERNEL] = RANK_KERNEL,
+        [ARTIFACT_IMAGE] = RANK_IMAGE,
+        [ARTIFACT_UNIFIED] = RANK_UNIFIED,
+        [ARTIFACT_MODULES] = RANK_MODULES,
+    };
     *ret_things = (struct things){0};
     describe_server(site, ret_things);
     for (size_t i = 0; i < site->classes.n; i++)

@@ -170,6 +170,8 @@ int publish_preview(const struct site *site, const char *state_dir, const struct
                     continue;
                 preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel, arch);
                 preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image, arch);
+                preview_artifact(&next, site, artifacts, ARTIFACT_MODULES,
+                                 site_modules(site, profile->kernel), arch);
                 preview_artifact(&next, site, artifacts, ARTIFACT_UNIFIED,
                                  profile->unified ? profile->name : NULL, arch);
             }

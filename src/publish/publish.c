@@ -74,8 +74,11 @@ static int join_artifacts(struct job *job)
                 continue;
             int kernel = join_one(job, ARTIFACT_KERNEL, profile->kernel, arch);
             int image = join_one(job, ARTIFACT_IMAGE, profile->image, arch);
+            int modules =
+                kernel < 0 ? 0 /* said already */
+                           : join_one(job, ARTIFACT_MODULES, site_modules(job->site, profile->kernel), arch);
             int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL, arch);
-            r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : unified;
+            r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules < 0 ? modules : unified;
         }
     return r;
 }

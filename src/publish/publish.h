@@ -27,11 +27,11 @@ struct artifact_source {
     void *user;
 };
 
-/* Checks `config_dir`, joins it with its artifacts (the kernel and the image of every profile, and its
- * unified image where it asks for one, each of which must be in STATE/artifacts with its size and its hash)
- * and makes it the current generation. When nothing differs from the current one no new one is made:
- * *ret_number is the current number and > 0 (PUBLISH_UNCHANGED) is returned. On failure -errno with `diags`,
- * and what was current still is.
+/* Checks `config_dir`, joins it with its artifacts (the kernel and the image of every profile, the modules of
+ * the kernel, and its unified image where it asks for one, each of which must be in STATE/artifacts with its
+ * size and its hash) and makes it the current generation. When nothing differs from the current one no new
+ * one is made: *ret_number is the current number and > 0 (PUBLISH_UNCHANGED) is returned. On failure -errno
+ * with `diags`, and what was current still is.
  *
  * The last GENERATIONS_KEPT stay, and the one that was current before; older ones go, with the artifacts that
  * only they had. */

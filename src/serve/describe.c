@@ -50,6 +50,14 @@ static void add_ip(struct writer *w, const struct boot_client *c, const struct p
         ipv4_format(prefix_mask(&subnet->prefix), mask), c->node ? c->node->name : "");
 }
 
+/* The kernel passes it over; init goes by it where a node has several interfaces. */
+static void add_bootif(struct writer *w, const struct boot_client *c)
+{
+    const uint8_t *b = c->mac.b;
+    if (mac_is_unicast(&c->mac))
+        add(w, "BOOTIF=01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+}
+
 static void add_reporting(struct writer *w, const struct boot_client *c)
 {
     char server[IPV4_TEXT_MAX];
@@ -69,6 +77,7 @@ static int write_cmdline(const struct boot_client *c, const struct profile *prof
     char words[CMDLINE_MAX_SIZE];
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
+    add_bootif(&w, c);
     const char *said = profile_words(profile, arch, words, sizeof(words));
     add(&w, "%s", said ? said : "");
     w.failed |= !said;
@@ -136,9 +145,22 @@ int boot_describe(const struct generation *g, const struct boot_client *c,
     int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d.kernel);
     if (r == 0 && profile->image)
         r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d.image);
+    const char *modules = site_modules(g->site, profile->kernel);
+    if (r == 0 && modules)
+        r = find_artifact(g, ARTIFACT_MODULES, modules, arch, d.modules);
     if (r == 0)
         r = write_cmdline(c, profile, subnet, arch, d.cmdline);
     if (r == 0)
         *ret_description = d;
     return r;
+}
+
+size_t boot_initrds(const struct boot_description *d, struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX])
+{
+    size_t n = 0;
+    if (d->image[0])
+        ret_initrds[n++] = (struct boot_initrd){"image", d->image};
+    if (d->modules[0])
+        ret_initrds[n++] = (struct boot_initrd){"modules", d->modules};
+    return n;
 }

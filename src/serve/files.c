@@ -357,7 +357,7 @@ static int render_config(const struct generation *g, const struct boot_client *c
     size_t size;
     int r = boot_describe(g, client, &description);
     *ret_reason = r == -ENODEV   ? "its profile is not for its processor: add it to the profile's `arch`"
-                  : r == -ENOENT ? "its profile, kernel or image is not in the generation"
+                  : r == -ENOENT ? "its profile, kernel, image or modules are not in the generation"
                   : r == -E2BIG  ? "its kernel command line is too long"
                                  : "its kernel command line holds control characters";
     if (r < 0)

@@ -102,6 +102,8 @@ static void hash_inputs(const struct unified_inputs *inputs, struct hash *hash)
     hash_field(hash, digest_format(&inputs->kernel, hex));
     hash_field(hash, inputs->image ? digest_format(inputs->image, hex) : NULL);
     hash_field(hash, inputs->cmdline);
+    if (inputs->modules)
+        hash_field(hash, digest_format(inputs->modules, hex));
 }
 
 static int key_of(const struct work *w, struct digest *ret_key)
@@ -191,6 +193,33 @@ static int add_text(struct work *w, const char *section, const char *text)
     return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot write to %s", w->label, w->folder) : 0;
 }
 
+/* Archives begin where the kernel expects one: at a multiple of four. */
+static int append(const struct digest *artifact, const struct build_env *env, struct str *text)
+{
+    static const char zeros[3];
+    cleanup_free char *path = artifact_path(env->artifact_dir, artifact), *data = NULL;
+    size_t size;
+    str_add_n(text, zeros, -text->len % 4);
+    int r = file_read(path, PART_MAX, &data, &size);
+    if (r == 0)
+        str_add_n(text, data, size);
+    return r;
+}
+
+/* Image and modules as one ramdisk. */
+static int add_joined(struct work *w)
+{
+    cleanup_str struct str text = {0};
+    char *path = xasprintf("%s/initrd", w->folder);
+    int r = append(w->inputs->image, w->env, &text);
+    if (r == 0)
+        r = append(w->inputs->modules, w->env, &text);
+    if (r == 0)
+        r = file_write_atomic(path, str_text(&text), text.len, 0644);
+    add_part(w, ".initrd", path, text.len);
+    return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot join its image and modules", w->label) : 0;
+}
+
 static int gather(struct work *w, const struct pe *stub)
 {
     char *kernel = artifact_path(w->env->artifact_dir, &w->inputs->kernel);
@@ -202,7 +231,9 @@ static int gather(struct work *w, const struct pe *stub)
         r = add_text(w, ".osrel", release);
     if (r == 0)
         r = add_text(w, ".cmdline", w->inputs->cmdline);
-    if (r == 0 && w->inputs->image) {
+    if (r == 0 && w->inputs->image && w->inputs->modules) {
+        r = add_joined(w);
+    } else if (r == 0 && w->inputs->image) {
         char *image = artifact_path(w->env->artifact_dir, w->inputs->image);
         struct stat st = {0};
         r = stat(image, &st) < 0 ? -errno : 0;

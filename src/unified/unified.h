@@ -5,7 +5,8 @@
  *
  *     .osrel     an os-release that says what this is
  *     .cmdline   the command line
- *     .initrd    the image, unless the kernel has its initramfs inside
+ *     .initrd    the image, unless the kernel has its initramfs inside, and behind it the modules of a
+ *                distribution's kernel
  *     .linux     the kernel, last
  *
  * With `secure_boot:` the result is signed as a whole, so the command line and the ramdisk are as safe from
@@ -22,7 +23,8 @@ enum { UNIFIED_UNCHANGED = 1 };
 struct unified_inputs {
     const char *profile; /* its name */
     struct digest kernel;
-    const struct digest *image; /* NULL: none */
+    const struct digest *image;   /* NULL: none */
+    const struct digest *modules; /* of a distribution's kernel; NULL: none */
     const char *cmdline;
     const char *stub;                  /* NULL: UNIFIED_STUB */
     const struct secure_boot *signing; /* without a key: not signed */

@@ -301,8 +301,9 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     struct profile *p = &bed.generation->site->profiles.items[0];
     struct boot_client c = {
         .node = n1, .ip = N1_IP, .mac = n1_mac, .server = SERVER, .http_port = 8069, .boot = 0xabc};
-    describe(&c, "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off rambox console=ttyS0,115200 "
-                 "rambox.server=10.7.0.1:8069 rambox.boot=0000000000000abc rambox.node=n1");
+    describe(&c,
+             "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off BOOTIF=01-52-54-00-00-00-01 rambox "
+             "console=ttyS0,115200 rambox.server=10.7.0.1:8069 rambox.boot=0000000000000abc rambox.node=n1");
     free(p->cmdline);
     p->cmdline = xstrdup("quiet");
     n1->cmdline = xstrdup("debug init=/bin/sh");
@@ -311,15 +312,36 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     free(p->console);
     p->console = NULL;
     c.boot = 0;
-    describe(&c, "rw ip=dhcp shell rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 shell rambox.server=10.7.0.1:8069 rambox.node=n1 "
+                 "quiet debug init=/bin/sh");
     p->root_mode = ROOT_OTHER;
     p->root = xstrdup("/dev/nfs");
     p->ip = IP_NONE;
-    describe(&c, "rw root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 "
+                 "quiet debug init=/bin/sh");
     p->ip = IP_STATIC;
     c.ip = 0; /* not known: the kernel asks */
-    describe(&c,
-             "rw ip=dhcp root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 "
+                 "rambox.node=n1 quiet debug init=/bin/sh");
+}
+
+/* The modules of a distribution's kernel are a second ramdisk, without which it is not booted. */
+static void test_modules(void **state)
+{
+    struct kernel_def *kernel = VEC_ADD(&bed.generation->site->kernels);
+    struct boot_client c = {
+        .node = site_node_by_name(bed.generation->site, "n1"), .ip = N1_IP, .server = SERVER, .http_port = 1};
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    struct boot_description d;
+    kernel->name = xstrdup("smallest");
+    VEC_PUSH(&kernel->modules, xstrdup("virtio_net"));
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENOENT);
+    add_artifact(bed.generation, ARTIFACT_MODULES, 0xdd);
+    assert_int_equal(boot_describe(bed.generation, &c, &d), 0);
+    assert_int_equal(boot_initrds(&d, initrds), 2);
+    assert_string_equal(initrds[0].path, "g12/image/smallest");
+    assert_string_equal(initrds[1].path, "g12/modules/smallest");
+    assert_string_equal(initrds[1].name, "modules");
 }
 
 static void
@@ -656,6 +678,7 @@ int main(void)
         TEST(boots_are_loaded),
         TEST(ids),
         TEST(command_line),
+        TEST(modules),
         TEST(command_line_limits),
         TEST(architecture_of_a_node),
         TEST(architecture_of_a_boot),
