@@ -627,7 +627,6 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
     struct unified_inputs inputs;
     struct digest key;
     bool wanted = profile && site_modules(site, profile->kernel);
-    unsigned errors = diags->errors;
     int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL,
                                     artifact_name_format(profile->kernel, arch, part), diags, &kernel)
                     : -ENOENT;
