@@ -25,6 +25,10 @@ static const struct try_firmware firmwares[] = {
      "OVMF, and the unified kernel image by HTTP boot"},
     {"uefi-http-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "ipxe", "efi", 0,
      "OVMF, and iPXE by HTTP boot"},
+    {"arm64-pxe", "arm64-unified", LAB_FIRMWARE_ARM64, LAB_METHOD_PXE, "unified", NULL, 0,
+     "AAVMF on an arm64 machine, and the unified kernel image by TFTP"},
+    {"arm64-http", "arm64", LAB_FIRMWARE_ARM64, LAB_METHOD_HTTP, "unified", NULL, 0,
+     "AAVMF on an arm64 machine, and the unified kernel image by HTTP boot"},
     {0},
 };
 
