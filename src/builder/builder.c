@@ -618,6 +618,7 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
 static int find_recorded_unified(const struct builder *b, const struct site *site, const char *name,
                                  struct diags *diags, struct built *ret_built)
 {
+    unsigned errors = diags->errors;
     char cmdline[UNIFIED_CMDLINE_MAX], part[ARTIFACT_NAME_MAX];
     enum cpu_arch arch = ARCH_X86_64;
     const struct profile *profile = profile_unified(site, name, diags, &arch);
