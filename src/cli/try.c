@@ -151,6 +151,8 @@ const struct command command_try = {
         "                   bios-pxelinux, bios-lpxelinux, bios-ipxe\n"
         "                   uefi-ipxe, uefi-grub, uefi-unified         OVMF by PXE\n"
         "                   uefi-http, uefi-http-ipxe                  OVMF by HTTP boot\n"
+        "                   secureboot-own   OVMF with Secure Boot and the key of `secure_boot:`, by HTTP "
+        "boot\n"
         "                 The nodes' profiles get its `loader:` for this run\n"
         "  --profile P    boot nodes of this profile\n"
         "  --nodes N      so many at once; 1\n"

@@ -140,7 +140,8 @@ static int start_machine(struct try *t, struct try_node *node)
                                  .cpus = CPUS,
                                  .accel = t->options.accel,
                                  .firmware = t->options.firmware->firmware,
-                                 .method = t->options.firmware->method};
+                                 .method = t->options.firmware->method,
+                                 .variables = t->variables};
     return lab_node_start(&spec, &t->net, &t->diags, &node->machine);
 }
 
@@ -295,4 +296,5 @@ void try_end(struct try *t)
     free(t->interface);
     free(t->kernel);
     free(t->image);
+    free(t->variables);
 }
