@@ -523,7 +523,6 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
     struct unified_inputs inputs;
     struct digest key;
     bool wanted = profile && site_modules(site, profile->kernel);
-    unsigned errors = diags->errors;
     int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL, profile->kernel, diags, &kernel) : -ENOENT;
     if (r == 0 && profile->image)
         r = find_recorded(b, site, ARTIFACT_IMAGE, profile->image, diags, &image);

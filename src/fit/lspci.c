@@ -166,6 +166,14 @@ static char *words_of(const char *list)
     return words;
 }
 
+/* With names and numbers in brackets, or, with -n, numbers alone. */
+static void read_subsystem(const char *value, struct pci_ids *ids)
+{
+    value += strspn(value, " \t");
+    if (!last_pair(value, &ids->subvendor, &ids->subdevice))
+        (void)pair_at(value, &ids->subvendor, &ids->subdevice);
+}
+
 /* An indented line, about the device before it. */
 static void read_detail(const char *line, struct device *device, struct pci_ids *ids)
 {
@@ -176,8 +184,7 @@ static void read_detail(const char *line, struct device *device, struct pci_ids 
     else if (str_starts(line, modules) && !device->modules)
         device->modules = words_of(line + strlen(modules));
     else if (str_starts(line, "Subsystem:"))
-        if (!last_pair(line, &ids->subvendor, &ids->subdevice))
-            (void)pair_at(line + strlen("Subsystem: "), &ids->subvendor, &ids->subdevice);
+        read_subsystem(line + strlen("Subsystem:"), ids);
     if (ids->interface < 0)
         read_interface(ids, line);
 }

@@ -143,7 +143,7 @@ static const char *missing_link(const struct netspec *spec)
         return NULL;
     for (unsigned i = 0; i < spec->ip_count; i++)
         if (!spec->ips[i].interface[0] && !has_candidate(spec->has_bootif ? &spec->bootif : NULL))
-            return spec->has_bootif ? "of BOOTIF=" : "with a driver";
+            return spec->has_bootif ? "of BOOTIF=" : "at all";
     return NULL;
 }
 

@@ -202,7 +202,7 @@ static int read_certificate(const char *path, struct diags *diags, gnutls_datum_
 int lab_vars_enroll(const char *from, const char *to, const char *certificate, struct diags *diags)
 {
     cleanup_free char *store = NULL;
-    gnutls_datum_t der;
+    gnutls_datum_t der = {0};
     size_t size;
     int r = file_read(from, STORE_MAX, &store, &size);
     if (r < 0)

@@ -65,7 +65,7 @@ const struct generation_artifact *generation_artifact(const struct generation *g
 
 /* What stands behind the name. */
 static const char *const kind_endings[] = {
-    [ARTIFACT_KERNEL] = "", [ARTIFACT_IMAGE] = "", [ARTIFACT_UNIFIED] = ".efi"};
+    [ARTIFACT_KERNEL] = "", [ARTIFACT_IMAGE] = "", [ARTIFACT_UNIFIED] = ".efi", [ARTIFACT_MODULES] = ""};
 
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
                                  char buf[static ARTIFACT_PATH_MAX])

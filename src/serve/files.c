@@ -283,8 +283,10 @@ static int open_artifact(struct files *f, const struct moment *now, const struct
                          const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
 {
-    static const enum file_kind kinds[] = {
-        [ARTIFACT_KERNEL] = FILE_KERNEL, [ARTIFACT_IMAGE] = FILE_IMAGE, [ARTIFACT_UNIFIED] = FILE_UNIFIED};
+    static const enum file_kind kinds[] = {[ARTIFACT_KERNEL] = FILE_KERNEL,
+                                           [ARTIFACT_IMAGE] = FILE_IMAGE,
+                                           [ARTIFACT_UNIFIED] = FILE_UNIFIED,
+                                           [ARTIFACT_MODULES] = FILE_IMAGE};
     unsigned number;
     enum artifact_kind kind;
     char artifact_name[ARTIFACT_NAME_MAX];

@@ -43,7 +43,7 @@ int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_s
     fprintf(out, "# %s, generation %u\n", d->name, d->generation);
     if (d->http_port) /* GRUB without HTTP, as Debian's signed one is, finds no such device and goes on by
                          TFTP */
-        fprintf(out, "if [ -e '(http,%s,%u)/healthz' ]; then set root='http,%s,%u'; fi\n",
+        fprintf(out, "if [ -e '(http,%s:%u)/healthz' ]; then set root='http,%s:%u'; fi\n",
                 ipv4_format(d->server, server), d->http_port, server, d->http_port);
     fprintf(out,
             "set default=0\n"
