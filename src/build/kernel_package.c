@@ -79,7 +79,7 @@ static int fetch_named(const struct build_env *env, const char *name, struct inp
     for (int hop = 0; hop < HOPS_MAX; hop++) {
         cleanup_input struct input input = {0};
         cleanup_free char *depends = NULL, *package = NULL;
-        int r = fetch_package(env, at, &input);
+        int r = fetch_target_package(env, at, &input);
         if (r == 0)
             r = read_field(env, &input, "Depends", &depends);
         if (r == 0)

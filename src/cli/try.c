@@ -157,6 +157,7 @@ const struct command command_try = {
         "                   uefi-http, uefi-http-ipxe                  OVMF by HTTP boot\n"
         "                   secureboot-own   OVMF with Secure Boot and the key of `secure_boot:`, by HTTP "
         "boot\n"
+        "                   arm64-pxe, arm64-http                      AAVMF: an arm64 machine\n"
         "                 The nodes' profiles get its `loader:` for this run\n"
         "  --profile P    boot nodes of this profile\n"
         "  --nodes N      so many at once; 1\n"

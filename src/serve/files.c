@@ -277,8 +277,8 @@ int file_name_normalise(const char *name, char *ret_name, size_t size)
 
 /* ---- what there is ---- */
 
-/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot learns
- * what it runs. */
+/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot
+ * learns what it runs. */
 static int open_artifact(struct files *f, const struct moment *now, const struct file_request *request,
                          const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
@@ -358,9 +358,10 @@ static int render_config(const struct generation *g, const struct boot_client *c
     char *text = NULL;
     size_t size;
     int r = boot_describe(g, client, &description);
-    *ret_reason = r == -ENOENT  ? "its profile, kernel, image or modules are not in the generation"
-                  : r == -E2BIG ? "its kernel command line is too long"
-                                : "its kernel command line holds control characters";
+    *ret_reason = r == -ENODEV   ? "its profile is not for its processor: add it to the profile's `arch`"
+                  : r == -ENOENT ? "its profile, kernel, image or modules are not in the generation"
+                  : r == -E2BIG  ? "its kernel command line is too long"
+                                 : "its kernel command line holds control characters";
     if (r < 0)
         return r;
     r = renderers[format](&description, &text, &size);
@@ -384,7 +385,11 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     if (!g)
         return -ENOENT;
     struct boot_client client = {
-        .server = request->local, .http_port = g->site->server.http_port, .http = request->http};
+        .server = request->local,
+        .http_port = g->site->server.http_port,
+        .http = request->http,
+        .arch = ARCH_UNKNOWN,
+    };
     *ret_reason = "no node of that name";
     int r = pxelinux_resolve(g, who, asker, &client);
     if (r < 0)
@@ -393,7 +398,10 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     if (booting) {
         client.boot = boot.id;
         client.profile = boot.profile;
+        client.arch = boot.arch;
     }
+    if (client.arch == ARCH_UNKNOWN)
+        client.arch = arch_of_ipxe(request->arch);
     r = render_config(g, &client, format, ret_file, ret_reason);
     /* Where another server gives the addresses (P7), this is where we learn the one of this boot. */
     if (r == 0 && booting && (mac_equal(&asker->mac, &client.mac) || boot.ip == 0))
