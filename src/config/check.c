@@ -8,8 +8,9 @@
 
 enum {
     COMMAND_LINE_SIZE = 2048, /* of the kernel on x86, with its NUL */
-    COMMAND_LINE_OURS = 658,  /* what rambox and the loader put there at most, with names of 63 characters:
-                                 ip=, BOOTIF=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
+    COMMAND_LINE_OURS =
+        658, /* what rambox and the loader put there at most, with names of 63 characters:
+                ip=, BOOTIF=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
 };
 
 struct fragment_names {

@@ -277,8 +277,8 @@ int file_name_normalise(const char *name, char *ret_name, size_t size)
 
 /* ---- what there is ---- */
 
-/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot learns
- * what it runs. */
+/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot
+ * learns what it runs. */
 static int open_artifact(struct files *f, const struct moment *now, const struct file_request *request,
                          const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
