@@ -73,10 +73,17 @@ static void check_archives(struct check *c, const struct profile *profile, const
          image->name, kernel->name);
 }
 
+static void check_menu(struct check *c, const struct profile *profile)
+{
+    VEC_EACH(entry, &profile->menu.entries)
+        check_ref(c, REF_PROFILE, entry->profile, &entry->pos, "profile");
+}
+
 static void check_profile(struct check *c, const struct profile *profile)
 {
     check_ref(c, REF_KERNEL, profile->kernel, &profile->pos, "kernel");
     check_ref(c, REF_IMAGE, profile->image, &profile->pos, "image");
+    check_menu(c, profile);
     const struct kernel_def *kernel = profile->kernel ? site_kernel(c->site, profile->kernel) : NULL;
     if (!kernel)
         return;

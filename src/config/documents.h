@@ -22,6 +22,8 @@ int read_mtu(struct mapper *m, const struct yaml_node *key, const struct yaml_no
 int read_routes(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
 int read_dns_search(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
                     void *object);
+/* Into a struct profile. */
+int read_menu(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object);
 /* Adds a default route by `router` to the classless routes, if there are any and none is that. 0 or -EINVAL.
  */
 int add_default_route(struct mapper *m, struct option_values *values, ipv4_t router);

@@ -133,6 +133,7 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
         FIELD("loader", type_loader, struct profile, loader),
         FIELD("boot_file", type_boot_file, struct profile, boot_file),
         FIELD("unified", type_bool, struct profile, unified),
+        {.key = "menu", .read = read_menu},
         FIELD_READ("options", read_options, struct profile, options),
         FIELD("memory", type_size, struct profile, memory),
         {0},

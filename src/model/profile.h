@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "model/arch.h"
+#include "model/menu.h"
 #include "model/option.h"
 
 #include <stdbool.h>
@@ -10,7 +11,8 @@
 
 /* H11: how the kernel gets its address. */
 enum ip_mode {
-    IP_STATIC, /* ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:off, which spares the second DHCP round */
+    IP_STATIC, /* ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:off, which spares the second DHCP round
+                */
     IP_DHCP,   /* ip=dhcp */
     IP_NONE,   /* no ip= at all: init configures the network */
 };
@@ -51,6 +53,7 @@ struct profile {
                         URL for UEFI HTTP boot (P2); NULL: rambox's choice */
     arch_set
         archs; /* processors of its nodes: what its kernel and image are built for; empty: x86_64 alone */
+    struct menu menu;
     uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
     struct pos pos;
 };

@@ -120,6 +120,7 @@ void profile_clear(struct profile *profile)
     free(profile->root);
     option_values_clear(&profile->options);
     free(profile->boot_file);
+    menu_clear(&profile->menu);
 }
 
 void image_def_clear(struct image_def *image)

@@ -227,6 +227,14 @@ static void describe_profile(const struct profile *profile, struct things *thing
     if (profile->loader != LOADER_AUTO)
         add_text(thing, "loader", loader_name(profile->loader));
     add_text(thing, "boot_file", profile->boot_file);
+    if (profile->menu.shown)
+        add(thing, "menu", "%zu entries, time-out %" PRIu32 " s", profile->menu.entries.n,
+            profile->menu.timeout_s);
+    VEC_EACH(entry, &profile->menu.entries)
+        add(thing, "menu entry", "%s: %s", entry->title,
+            entry->profile ? entry->profile
+            : entry->file  ? entry->file
+                           : "local disk");
     add_text(thing, "unified", profile->unified ? "yes" : NULL);
     add_options(thing, &profile->options);
     if (profile->memory)

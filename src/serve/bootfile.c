@@ -125,9 +125,13 @@ bool bootfile_is_loader(const char *name)
 
 bool bootfile_is_named(const struct site *site, const char *name)
 {
-    VEC_EACH(profile, &site->profiles)
+    VEC_EACH(profile, &site->profiles) {
         if (str_eq(profile->boot_file, name))
             return true;
+        VEC_EACH(entry, &profile->menu.entries)
+            if (str_eq(entry->file, name))
+                return true;
+    }
     VEC_EACH(class, &site->classes)
         if (str_eq(class->boot_file, name))
             return true;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NODE_UNKNOWN "unknown"
 
@@ -128,31 +129,73 @@ static int find_artifact(const struct generation *g, enum artifact_kind kind, co
     return 0;
 }
 
+static int describe_profile(const struct generation *g, const struct boot_client *c,
+                            const struct profile *profile, const struct subnet *subnet,
+                            struct boot_description *d)
+{
+    enum cpu_arch arch = arch_of(c, profile);
+    *d = (struct boot_description){.generation = g->number,
+                                   .name = c->node ? c->node->name : NODE_UNKNOWN,
+                                   .server = c->server,
+                                   .http_port = c->http || !c->server ? 0 : c->http_port,
+                                   .console = profile->console};
+    if (arch == ARCH_UNKNOWN)
+        return -ENODEV;
+    int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d->kernel);
+    if (r == 0 && profile->image)
+        r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d->image);
+    const char *modules = site_modules(g->site, profile->kernel);
+    if (r == 0 && modules)
+        r = find_artifact(g, ARTIFACT_MODULES, modules, arch, d->modules);
+    return r < 0 ? r : write_cmdline(c, profile, subnet, arch, d->cmdline);
+}
+
+/* What is not for this machine (a profile of another processor, an artifact that is not built) is left out.
+ */
+static int describe_menu(const struct generation *g, const struct boot_client *c, const struct menu *menu,
+                         const struct subnet *subnet, struct boot_menu **ret_menu)
+{
+    struct boot_menu *m = calloc(1, sizeof(*m) + menu->entries.n * sizeof(m->items[0]));
+    if (!m)
+        return -ENOMEM;
+    m->timeout_s = menu->timeout_s;
+    VEC_EACH(entry, &menu->entries) {
+        struct boot_menu_item *item = &m->items[m->n];
+        const struct profile *profile = entry->profile ? site_profile(g->site, entry->profile) : NULL;
+        if (entry->profile && (!profile || describe_profile(g, c, profile, subnet, &item->boot) < 0))
+            continue;
+        snprintf(item->key, sizeof(item->key), "e%zu", m->n + 1);
+        item->title = entry->title;
+        item->local = entry->local;
+        item->file = entry->file;
+        m->n++;
+    }
+    *ret_menu = m;
+    return 0;
+}
+
 int boot_describe(const struct generation *g, const struct boot_client *c,
                   struct boot_description *ret_description)
 {
-    struct boot_description d = {.generation = g->number,
-                                 .name = c->node ? c->node->name : NODE_UNKNOWN,
-                                 .server = c->server,
-                                 .http_port = c->http || !c->server ? 0 : c->http_port};
+    struct boot_description d;
     const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
     const struct profile *profile = profile_of(g, c, subnet);
+    struct boot_menu *menu = NULL;
     if (!profile)
         return -ENOENT;
-    enum cpu_arch arch = arch_of(c, profile);
-    if (arch == ARCH_UNKNOWN)
-        return -ENODEV;
-    int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d.kernel);
-    if (r == 0 && profile->image)
-        r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d.image);
-    const char *modules = site_modules(g->site, profile->kernel);
-    if (r == 0 && modules)
-        r = find_artifact(g, ARTIFACT_MODULES, modules, arch, d.modules);
-    if (r == 0)
-        r = write_cmdline(c, profile, subnet, arch, d.cmdline);
+    int r = describe_profile(g, c, profile, subnet, &d);
+    if (r == 0 && profile->menu.shown)
+        r = describe_menu(g, c, &profile->menu, subnet, &menu);
+    d.menu = menu;
     if (r == 0)
         *ret_description = d;
     return r;
+}
+
+void boot_description_clear(struct boot_description *d)
+{
+    free((void *)(uintptr_t)d->menu);
+    d->menu = NULL;
 }
 
 size_t boot_initrds(const struct boot_description *d, struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX])

@@ -22,6 +22,8 @@ struct boot_client {
                                 known, as after a restart */
 };
 
+struct boot_menu;
+
 struct boot_description {
     unsigned generation;
     ipv4_t server; /* where HTTP is, for a loader that got its configuration by TFTP and can do better; */
@@ -30,7 +32,23 @@ struct boot_description {
     char kernel[ARTIFACT_PATH_MAX];
     char image[ARTIFACT_PATH_MAX];   /* empty: the kernel embeds its initramfs (H18) */
     char modules[ARTIFACT_PATH_MAX]; /* empty: the kernel has no modules */
+    const char *console;             /* the kernel's, `ttyS0,115200`; NULL: its default */
+    const struct boot_menu *menu;    /* what may be chosen instead; NULL: it is booted at once */
     char cmdline[CMDLINE_MAX_SIZE];  /* H11: without initrd= */
+};
+
+/* What its profile offers a person at the machine besides. */
+struct boot_menu_item {
+    char key[8]; /* a word of its own: `e1` */
+    const char *title;
+    bool local;       /* the machine's own disk */
+    const char *file; /* of the loader folders, started as it is; NULL: `boot`, or the local disk */
+    struct boot_description boot;
+};
+struct boot_menu {
+    uint32_t timeout_s; /* until the profile itself is booted; 0: never by itself */
+    size_t n;
+    struct boot_menu_item items[];
 };
 
 /* One ramdisk. */
@@ -51,3 +69,5 @@ size_t boot_initrds(const struct boot_description *description,
  * out of a boot script. */
 int boot_describe(const struct generation *generation, const struct boot_client *client,
                   struct boot_description *ret_description);
+/* Frees what it points to (its menu); harmless on one of zeros. */
+void boot_description_clear(struct boot_description *description);

@@ -359,7 +359,7 @@ static int (*const renderers[])(const struct boot_description *d, char **ret_tex
 static int render_config(const struct generation *g, const struct boot_client *client,
                          enum boot_format format, struct served_file **ret_file, const char **ret_reason)
 {
-    struct boot_description description;
+    struct boot_description description = {0};
     char *text = NULL;
     size_t size;
     int r = boot_describe(g, client, &description);
@@ -370,6 +370,7 @@ static int render_config(const struct generation *g, const struct boot_client *c
     if (r < 0)
         return r;
     r = renderers[format](&description, &text, &size);
+    boot_description_clear(&description);
     *ret_reason =
         r == -EINVAL ? "its loader would change its kernel command line, so it gets none" : "no memory left";
     if (r < 0)

@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,6 +34,44 @@ static int write_words(FILE *out, const char *cmdline)
     return quoted ? -EINVAL : 0;
 }
 
+static int write_boot(FILE *out, const struct boot_description *d)
+{
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    size_t n = boot_initrds(d, initrds);
+    fprintf(out, "  linux '/%s'", d->kernel);
+    int r = write_words(out, d->cmdline);
+    fputc('\n', out);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s '/%s'%s", i ? "" : "  initrd", initrds[i].path, i + 1 == n ? "\n" : "");
+    return r;
+}
+
+static int write_items(FILE *out, const struct boot_menu *menu)
+{
+    int r = 0;
+    for (size_t i = 0; i < menu->n && r == 0; i++) {
+        const struct boot_menu_item *item = &menu->items[i];
+        fprintf(out, "menuentry '%s' --unrestricted {\n", item->title);
+        if (item->local)
+            fputs("  exit 1\n", out); /* the firmware goes on with its next boot option */
+        else if (item->file)
+            fprintf(out, "  chainloader '/%s'\n", item->file);
+        else
+            r = write_boot(out, &item->boot);
+        fputs("}\n", out);
+    }
+    return r;
+}
+
+/* A time-out of -1 waits for ever. */
+static void write_timeout(FILE *out, const struct boot_menu *menu)
+{
+    if (menu && menu->timeout_s)
+        fprintf(out, "set timeout_style=menu\nset timeout=%" PRIu32 "\n", menu->timeout_s);
+    else
+        fprintf(out, "set timeout=%d\n", menu ? -1 : 0);
+}
+
 int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
     char *text = NULL, server[IPV4_TEXT_MAX];
@@ -45,19 +84,13 @@ int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_s
                          TFTP */
         fprintf(out, "if [ -e '(http,%s:%u)/healthz' ]; then set root='http,%s:%u'; fi\n",
                 ipv4_format(d->server, server), d->http_port, server, d->http_port);
-    fprintf(out,
-            "set default=0\n"
-            "set timeout=0\n"
-            "menuentry 'rambox' --unrestricted {\n"
-            "  linux '/%s'",
-            d->kernel);
-    int r = write_words(out, d->cmdline);
-    fputc('\n', out);
-    struct boot_initrd initrds[BOOT_INITRDS_MAX];
-    size_t n = boot_initrds(d, initrds);
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "%s '/%s'%s", i ? "" : "  initrd", initrds[i].path, i + 1 == n ? "\n" : "");
+    fputs("set default=0\n", out);
+    write_timeout(out, d->menu);
+    fputs("menuentry 'rambox' --unrestricted {\n", out);
+    int r = write_boot(out, d);
     fputs("}\n", out);
+    if (r == 0 && d->menu)
+        r = write_items(out, d->menu);
     if (fclose(out) != 0)
         r = -ENOMEM;
     if (r < 0) {

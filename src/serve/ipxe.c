@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,38 +45,78 @@ static bool is_plain(const char *cmdline)
     return true;
 }
 
-int ipxe_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+/* Named, because kernel and image may be called the same; `initrd=` is how UEFI finds them (P11). */
+static int write_boot(FILE *out, const struct boot_description *d)
 {
     struct boot_initrd initrds[BOOT_INITRDS_MAX];
     size_t n = boot_initrds(d, initrds);
-    char *text = NULL;
-    size_t size;
     if (!is_plain(d->cmdline))
         return -EINVAL;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return -ENOMEM;
-    /* Named, because kernel and image may be called the same; `initrd=` is how UEFI finds them (P11). */
-    fprintf(out,
-            "#!ipxe\n"
-            "# %s, generation %u\n"
-            "imgfree\n"
-            "kernel --name kernel /%s ",
-            d->name, d->generation, d->kernel);
+    fprintf(out, "kernel --name kernel /%s ", d->kernel);
     for (size_t i = 0; i < n; i++)
         fprintf(out, "initrd=%s ", initrds[i].name);
     fprintf(out, "%s || goto failed\n", d->cmdline);
     for (size_t i = 0; i < n; i++)
         fprintf(out, "initrd --name %s /%s || goto failed\n", initrds[i].name, initrds[i].path);
-    fputs("boot || goto failed\n"
-          ":failed\n"
+    fputs("boot || goto failed\n", out);
+    return 0;
+}
+
+static void write_menu(FILE *out, const struct boot_description *d)
+{
+    fprintf(out, "menu %s\nitem rambox rambox\n", d->name);
+    for (size_t i = 0; i < d->menu->n; i++)
+        fprintf(out, "item %s %s\n", d->menu->items[i].key, d->menu->items[i].title);
+    fputs("choose --default rambox ", out);
+    if (d->menu->timeout_s)
+        fprintf(out, "--timeout %" PRIu64 " ", UINT64_C(1000) * d->menu->timeout_s);
+    fputs("chosen || goto rambox\ngoto ${chosen}\n:rambox\n", out);
+}
+
+/* UEFI goes on with its next boot option when iPXE ends with an error; BIOS's first disk is 0x80. */
+#define LOCAL_DISK                                                                                           \
+    "iseq ${platform} efi && exit 1 ||\n"                                                                    \
+    "sanboot --no-describe --drive 0x80 || goto failed\n"
+
+static int write_items(FILE *out, const struct boot_menu *menu)
+{
+    int r = 0;
+    for (size_t i = 0; i < menu->n && r == 0; i++) {
+        const struct boot_menu_item *item = &menu->items[i];
+        fprintf(out, ":%s\n", item->key);
+        if (item->local)
+            fputs(LOCAL_DISK, out);
+        else if (item->file)
+            fprintf(out, "kernel /%s || goto failed\nboot || goto failed\n", item->file);
+        else
+            r = write_boot(out, &item->boot);
+    }
+    return r;
+}
+
+int ipxe_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return -ENOMEM;
+    fprintf(out, "#!ipxe\n# %s, generation %u\nimgfree\n", d->name, d->generation);
+    if (d->menu)
+        write_menu(out, d);
+    int r = write_boot(out, d);
+    if (r == 0 && d->menu)
+        r = write_items(out, d->menu);
+    fputs(":failed\n"
           "echo rambox: this did not work; trying again in 5 s\n"
           "sleep 5\n"
           "chain --replace --autofree " ASK " || goto failed\n",
           out);
-    if (fclose(out) != 0) {
+    if (fclose(out) != 0)
+        r = -ENOMEM;
+    if (r < 0) {
         free(text);
-        return -ENOMEM;
+        return r;
     }
     *ret_text = text;
     *ret_size = size;

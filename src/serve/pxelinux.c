@@ -5,7 +5,9 @@
 #include "proto/pxe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static int answer_node(const struct node *node, const struct boot_client *asker,
                        struct boot_client *ret_client)
@@ -106,27 +108,68 @@ int pxelinux_resolve(const struct generation *g, const char *name, const struct 
     return -ENOENT;
 }
 
-int pxelinux_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+static void write_boot(FILE *out, const struct boot_description *d)
 {
     struct boot_initrd initrds[BOOT_INITRDS_MAX];
-    size_t count = boot_initrds(d, initrds);
-    char *text;
-    int n =
-        asprintf(&text,
-                 "# %s, generation %u\n"
-                 "DEFAULT rambox\n"
-                 "PROMPT 0\n"
-                 "TIMEOUT 0\n"
-                 "LABEL rambox\n"
-                 "  LINUX %s\n"
-                 "%s%s%s%s%s"
-                 "  APPEND %s\n",
-                 d->name, d->generation, d->kernel, count ? "  INITRD " : "", count ? initrds[0].path : "",
-                 count > 1 ? "," : "", count > 1 ? initrds[1].path : "", count ? "\n" : "", d->cmdline);
-    if (n < 0)
+    size_t n = boot_initrds(d, initrds);
+    fprintf(out, "  LINUX %s\n", d->kernel);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s%s%s", i ? "," : "  INITRD ", initrds[i].path, i + 1 == n ? "\n" : "");
+    fprintf(out, "  APPEND %s\n", d->cmdline);
+}
+
+/* `ttyS0,115200` as SERIAL's port and speed. */
+static void write_serial(FILE *out, const char *console)
+{
+    unsigned port, speed = 9600;
+    if (console && sscanf(console, "ttyS%u,%u", &port, &speed) >= 1)
+        fprintf(out, "SERIAL %u %u\n", port, speed);
+}
+
+/* menu.c32 is PXELINUX's own; without it the labels can be typed. TIMEOUT counts tenths of a second. */
+static void write_menu(FILE *out, const struct boot_description *d)
+{
+    write_serial(out, d->console);
+    fprintf(out, "UI menu.c32\nMENU TITLE %s\nTIMEOUT %" PRIu64 "\n", d->name,
+            UINT64_C(10) * d->menu->timeout_s);
+}
+
+static void write_items(FILE *out, const struct boot_menu *menu)
+{
+    for (size_t i = 0; i < menu->n; i++) {
+        const struct boot_menu_item *item = &menu->items[i];
+        fprintf(out, "LABEL %s\n  MENU LABEL %s\n", item->key, item->title);
+        if (item->local)
+            fputs("  LOCALBOOT 0\n", out);
+        else if (item->file)
+            fprintf(out, "  KERNEL %s\n", item->file);
+        else
+            write_boot(out, &item->boot);
+    }
+}
+
+int pxelinux_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
         return -ENOMEM;
+    fprintf(out, "# %s, generation %u\nDEFAULT rambox\nPROMPT 0\n", d->name, d->generation);
+    if (d->menu)
+        write_menu(out, d);
+    else
+        fputs("TIMEOUT 0\n", out);
+    fputs("LABEL rambox\n", out);
+    write_boot(out, d);
+    if (d->menu)
+        write_items(out, d->menu);
+    if (fclose(out) != 0) {
+        free(text);
+        return -ENOMEM;
+    }
     *ret_text = text;
-    *ret_size = (size_t)n;
+    *ret_size = size;
     return 0;
 }
 
