@@ -59,20 +59,14 @@ const struct boot_path boot_paths[] = {
     {"uefi-grub", ASKER_PXE | ANY_IPXE, X64, LOADER_GRUB, BOOT_TFTP, PROGRAM_GRUB_X64, NULL, CONFIG},
     {"uefi-ipxe", ASKER_PXE, X64, LOADER_IPXE, BOOT_TFTP, PROGRAM_SNPONLY, NULL, SCRIPT},
     {"uefi-shim", ASKER_PXE | ANY_IPXE, X64, LOADER_SHIM, BOOT_TFTP, PROGRAM_SHIM_X64, NULL,
-     "GRUB and its configuration by TFTP, kernel and ramdisk by HTTP"},
+     "GRUB, its configuration, kernel and ramdisk by TFTP"},
 
     {"uefi-http-unified", ASKER_HTTP, X64_HTTP, LOADER_UNIFIED, BOOT_HTTP, PROGRAM_NONE, NULL, RUNS},
     {"uefi-http-ipxe", ASKER_HTTP, X64_HTTP, LOADER_IPXE, BOOT_HTTP, PROGRAM_SNPONLY, NULL, SCRIPT},
-    {"uefi-http-grub", ASKER_HTTP, X64_HTTP, LOADER_GRUB, BOOT_HTTP, PROGRAM_GRUB_X64, NULL,
-     "its configuration, kernel and ramdisk by HTTP"},
-    {"uefi-http-shim", ASKER_HTTP, X64_HTTP, LOADER_SHIM, BOOT_HTTP, PROGRAM_SHIM_X64, NULL,
-     "GRUB, its configuration, kernel and ramdisk by HTTP"},
 
     {"arm64-unified", ASKER_PXE | ANY_IPXE, ARM64, LOADER_UNIFIED, BOOT_TFTP, PROGRAM_NONE, NULL, RUNS},
     {"arm64-grub", ASKER_PXE | ANY_IPXE, ARM64, LOADER_GRUB, BOOT_TFTP, PROGRAM_GRUB_ARM64, NULL, CONFIG},
     {"arm64-http-unified", ASKER_HTTP, ARM_HTTP, LOADER_UNIFIED, BOOT_HTTP, PROGRAM_NONE, NULL, RUNS},
-    {"arm64-http-grub", ASKER_HTTP, ARM_HTTP, LOADER_GRUB, BOOT_HTTP, PROGRAM_GRUB_ARM64, NULL,
-     "its configuration, kernel and ramdisk by HTTP"},
     {0},
 };
 

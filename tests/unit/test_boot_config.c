@@ -2,7 +2,10 @@
 #include "serve_fixture.h"
 
 #include "base/file.h"
+#include "serve/bootfile.h"
 #include "serve/files.h"
+#include "serve/grub.h"
+#include "serve/ipxe.h"
 #include "serve/pxelinux.h"
 
 #include <errno.h>
@@ -404,6 +407,63 @@ static void test_architecture_of_a_node(void **state)
     assert_int_equal(boot_describe(bed.generation, &c, &d), -ENODEV);
 }
 
+static void add_entry(struct profile *profile, const char *title, const char *other, const char *file)
+{
+    struct menu_entry *entry = VEC_ADD(&profile->menu.entries);
+    entry->title = xstrdup(title);
+    entry->profile = xstrdup(other);
+    entry->file = xstrdup(file);
+    entry->local = !other && !file;
+}
+
+static void assert_holds(const char *text, const char *const *words)
+{
+    const char *at = text;
+    for (; *words; words++) {
+        const char *found = strstr(at, *words);
+        if (!found)
+            fail_msg("\"%s\" is missing, or too early, in:\n%s", *words, text);
+        at = found + strlen(*words);
+    }
+}
+
+/* A menu in each language: title, what it boots, and the time-out that ends it. */
+static void test_menu(void **state)
+{
+    static int (*const render[])(const struct boot_description *, char **,
+                                 size_t *) = {pxelinux_render, ipxe_render, grub_render};
+    static const char *const words[][9] = {
+        {"UI menu.c32", "TIMEOUT 100", "LABEL rambox", "LINUX g12/kernel/smallest", "LABEL e1",
+         "MENU LABEL Again", "LINUX g12/kernel/smallest", "KERNEL memtest.bin", NULL},
+        {"menu n1", "item e1 Again", "--timeout 10000", ":rambox",
+         "kernel --name kernel /g12/kernel/smallest", ":e1", "boot || goto failed", "kernel /memtest.bin",
+         NULL},
+        {"set timeout=10", "menuentry 'rambox'", "linux '/g12/kernel/smallest'", "menuentry 'Again'",
+         "linux '/g12/kernel/smallest'", "menuentry 'Test'", "chainloader '/memtest.bin'", "exit 1", NULL},
+    };
+    struct profile *p = &bed.generation->site->profiles.items[0];
+    struct boot_client c = {.node = site_node_by_name(bed.generation->site, "n1")};
+    p->menu.shown = true;
+    p->menu.timeout_s = 10;
+    add_entry(p, "Again", p->name, NULL);
+    add_entry(p, "Gone", "no-such-profile", NULL); /* left out: it cannot be booted */
+    add_entry(p, "Test", NULL, "memtest.bin");
+    add_entry(p, "Disk", NULL, NULL);
+    assert_true(bootfile_is_named(bed.generation->site, "memtest.bin"));
+    for (size_t i = 0; i < ARRAY_SIZE(render); i++) {
+        struct boot_description d;
+        char *text;
+        size_t size;
+        assert_int_equal(boot_describe(bed.generation, &c, &d), 0);
+        assert_int_equal(d.menu->n, 3);
+        assert_int_equal(render[i](&d, &text, &size), 0);
+        assert_holds(text, words[i]);
+        assert_null(strstr(text, "Gone"));
+        free(text);
+        boot_description_clear(&d);
+    }
+}
+
 /* The firmware's word lasts as long as the table; a boot that comes back from the store has none. */
 static void test_architecture_of_a_boot(void **state)
 {
@@ -681,6 +741,7 @@ int main(void)
         TEST(command_line),
         TEST(modules),
         TEST(command_line_limits),
+        TEST(menu),
         TEST(architecture_of_a_node),
         TEST(architecture_of_a_boot),
         TEST(rendering),
