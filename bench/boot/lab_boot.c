@@ -1,13 +1,15 @@
 /* lab-boot: boots one virtual node against somebody else's boot servers, and says where the time went.
  *
- *     lab-boot [--nic virtio|e1000] [--memory 64M] [--accel auto|kvm|tcg] [--timeout S] [--console FILE]
+ *     lab-boot [--firmware bios|uefi|secure|arm64] [--method pxe|http] [--nic virtio|e1000] [--memory 64M]
+ *              [--accel auto|kvm|tcg] [--timeout S] [--console FILE]
  *              --address 10.77.0.1 [--address6 fd77::1/64] --server 'PROGRAM ARGUMENT...' [--server ...]
  *
  * The network and the machine are those of `rambox try` (src/lab), so that stacks are compared on the same
  * node. The servers run in the namespace, a bridge `lab0` with the address. The packets on the bridge and two
  * lines on the node's console give the marks:
  *
- *     loader   its first request for a file by TFTP
+ *     packet   its first DHCP packet
+ *     loader   its first request for a file, by TFTP or by HTTP on port 80
  *     kernel   its first request for a file whose name has `bzImage` or `kernel`
  *     loaded   the last packet of a file
  *     init     the console said `bench: init`
@@ -31,7 +33,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum mark { MARK_LOADER, MARK_KERNEL, MARK_LOADED, MARK_INIT, MARK_READY, MARKS };
+enum mark { MARK_PACKET, MARK_LOADER, MARK_KERNEL, MARK_LOADED, MARK_INIT, MARK_READY, MARKS };
 
 struct bench {
     struct lab_node_spec spec;
@@ -76,24 +78,59 @@ static int open_sniffer(const char *interface)
     return fd;
 }
 
+/* Its request for a file; `at_name` is what stands there, up to `size` bytes. */
+static void take_request(struct bench *bench, const uint8_t *at_name, size_t size, double at)
+{
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s", (int)(size < 255 ? size : 255), (const char *)at_name);
+    name[strcspn(name, "\r")] = '\0';
+    mark(bench, MARK_LOADER, at);
+    if (strstr(name, "bzImage") || strstr(name, "kernel"))
+        mark(bench, MARK_KERNEL, at);
+}
+
+/* A part of a file on its way. */
+static void take_data(struct bench *bench, double at)
+{
+    if (bench->marks[MARK_KERNEL] > 0 && bench->marks[MARK_INIT] == 0)
+        bench->marks[MARK_LOADED] = at - bench->powered_on;
+}
+
+static void take_udp(struct bench *bench, const uint8_t *p, size_t size, bool outgoing, double at)
+{
+    unsigned from = (unsigned)(p[0] << 8 | p[1]), to = (unsigned)(p[2] << 8 | p[3]);
+    if (!outgoing && to == 67)
+        mark(bench, MARK_PACKET, at);
+    else if (!outgoing && to == 69 && size > 10)
+        take_request(bench, p + 10, size - 10, at);
+    else if (outgoing && from != 67 && to != 68)
+        take_data(bench, at);
+}
+
+/* `whole` is the size of the segment on the wire, of which `size` bytes are here. */
+static void take_tcp(struct bench *bench, const uint8_t *p, size_t size, size_t whole, bool outgoing,
+                     double at)
+{
+    unsigned from = (unsigned)(p[0] << 8 | p[1]), to = (unsigned)(p[2] << 8 | p[3]);
+    size_t header = (size_t)(p[12] >> 4) * 4;
+    if (header < 20 || whole <= header || size < header + 4)
+        return;
+    if (!outgoing && to == 80 && memcmp(p + header, "GET ", 4) == 0)
+        take_request(bench, p + header + 4, size - header - 4, at);
+    else if (outgoing && from == 80)
+        take_data(bench, at);
+}
+
 static void take_packet(struct bench *bench, const uint8_t *p, size_t size, bool outgoing, double at)
 {
     size_t header = size ? (size_t)(p[0] & 15) * 4 : 0;
-    if (size < 28 || p[0] >> 4 != 4 || p[9] != IPPROTO_UDP || header < 20 || size < header + 8)
+    if (size < 28 || p[0] >> 4 != 4 || header < 20 || size < header + 8)
         return;
-    unsigned to = (unsigned)(p[header + 2] << 8 | p[header + 3]);
-    unsigned from = (unsigned)(p[header] << 8 | p[header + 1]);
-    if (!outgoing && to == 69) {
-        char name[256];
-        size_t n = size - header - 8 < 2 ? 0 : size - header - 10;
-        snprintf(name, sizeof(name), "%.*s", (int)(n < 255 ? n : 255), (const char *)p + header + 10);
-        mark(bench, MARK_LOADER, at);
-        if (strstr(name, "bzImage") || strstr(name, "kernel"))
-            mark(bench, MARK_KERNEL, at);
-    } else if (outgoing && from != 67 && to != 68 && bench->marks[MARK_KERNEL] > 0 &&
-               bench->marks[MARK_INIT] == 0) {
-        bench->marks[MARK_LOADED] = at - bench->powered_on;
-    }
+    size_t whole = (size_t)(p[2] << 8 | p[3]);
+    if (p[9] == IPPROTO_UDP)
+        take_udp(bench, p + header, size - header, outgoing, at);
+    else if (p[9] == IPPROTO_TCP && size >= header + 20 && whole > header)
+        take_tcp(bench, p + header, size - header, whole - header, outgoing, at);
 }
 
 static void read_packets(struct bench *bench)
@@ -209,14 +246,15 @@ static void print(const struct bench *bench)
     static const struct {
         const char *name;
         enum mark from, to;
-    } phases[] = {{"loader", MARK_LOADER, MARK_KERNEL},
+    } phases[] = {{"dhcp", MARK_PACKET, MARK_LOADER},
+                  {"loader", MARK_LOADER, MARK_KERNEL},
                   {"files", MARK_KERNEL, MARK_LOADED},
                   {"kernel", MARK_LOADED, MARK_INIT},
                   {"init", MARK_INIT, MARK_READY}};
     printf("{\n  \"accel\": \"%s\"", lab_accel_name(bench->spec.accel));
     if (bench->marks[MARK_READY] > 0) {
         printf(",\n  \"ready_s\": %.3f,\n  \"firmware\": %.3f", bench->marks[MARK_READY],
-               bench->marks[MARK_LOADER]);
+               bench->marks[MARK_PACKET]);
         for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
             printf(",\n  \"%s\": %.3f", phases[i].name,
                    bench->marks[phases[i].to] - bench->marks[phases[i].from]);
@@ -227,6 +265,10 @@ static void print(const struct bench *bench)
 static int take_option(struct bench *bench, const char *name, const char *value)
 {
     uint64_t number;
+    if (str_eq(name, "--firmware"))
+        return lab_firmware_parse(value, &bench->spec.firmware);
+    if (str_eq(name, "--method"))
+        return lab_method_parse(value, &bench->spec.method);
     if (str_eq(name, "--nic"))
         return lab_nic_parse(value, &bench->spec.nic);
     if (str_eq(name, "--accel"))
@@ -260,8 +302,10 @@ int main(int argc, char **argv)
             fprintf(stderr, "lab-boot: wrong option %s\n", argv[i]);
             return 2;
         }
-    bench.spec.accel = lab_accel_resolve(bench.spec.accel);
-    int r = run(&bench, &diags);
+    bench.spec.accel = lab_firmware_accel(bench.spec.firmware, bench.spec.accel);
+    int r = lab_firmware_check(bench.spec.firmware, &diags);
+    if (r == 0)
+        r = run(&bench, &diags);
     diags_print(&diags, stderr);
     if (r == 0)
         print(&bench);

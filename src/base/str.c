@@ -136,6 +136,11 @@ bool str_starts(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+bool is_url(const char *text)
+{
+    return text && (str_starts(text, "https://") || str_starts(text, "http://"));
+}
+
 bool str_ends(const char *s, const char *suffix)
 {
     size_t n = strlen(s), m = strlen(suffix);

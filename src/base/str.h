@@ -40,6 +40,8 @@ static inline void str_cleanup(struct str *s)
 
 bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
+/* Whether a text that can be a path or a URL is a URL (http or https); NULL is none. */
+bool is_url(const char *text);
 bool str_ends(const char *s, const char *suffix);
 
 /* The value of a hexadecimal digit, of either case; -1 for anything else. */

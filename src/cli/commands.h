@@ -5,6 +5,7 @@
 
 /* clang-format off */
 #define COMMANDS(X)          \
+    X(boot_paths)            \
     X(build)                 \
     X(check)                 \
     X(completion)            \
@@ -22,7 +23,12 @@
     X(init)                  \
     X(kernel_build)          \
     X(kernel_config)         \
+    X(kernel_diff)           \
+    X(kernel_fit)            \
     X(kernel_list)           \
+    X(kernel_modules)        \
+    X(kernel_size)           \
+    X(kernel_why)            \
     X(lease_history)         \
     X(lease_list)            \
     X(lease_release)         \

@@ -67,20 +67,12 @@ static int gather_ifaces(struct gathered *g, const struct site *site, const char
     return 0;
 }
 
-/* The boot program of each architecture, and the module without which PXELINUX does not run. */
+/* The boot programs that the paths of profiles begin with, and the module without which PXELINUX does not
+ * run. */
 static void gather_loaders(struct gathered *g)
 {
-    for (unsigned arch = 0; arch < 64; arch++) {
-        struct pxe_client client = {.class = PXE_CLIENT, .archs_n = 1, .archs = {(uint16_t)arch}};
-        uint16_t unused;
-        const char *file = bootfile_for(&client, &unused);
-        bool again = !file;
-        VEC_EACH(known, &g->loaders)
-            again |= str_eq(*known, file);
-        if (!again)
-            VEC_PUSH(&g->loaders, file);
-    }
-    VEC_PUSH(&g->loaders, "ldlinux.c32");
+    VEC_PUSH(&g->loaders, boot_programs[PROGRAM_PXELINUX].name);
+    VEC_PUSH(&g->loaders, boot_programs[PROGRAM_LDLINUX].name);
     VEC_PUSH(&g->loaders, NULL);
 }
 

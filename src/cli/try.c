@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 struct texts {
-    const char *nodes, *nic, *memory, *accel, *timeout;
+    const char *firmware, *nodes, *nic, *memory, *accel, *timeout;
 };
 
 static int take_number(const char *text, const char *option, uint64_t min, uint64_t max, unsigned *ret_value)
@@ -19,9 +19,18 @@ static int take_number(const char *text, const char *option, uint64_t min, uint6
     return 0;
 }
 
+static int take_firmware(const char *text, struct try_options *o)
+{
+    cleanup_free char *names = try_firmware_names();
+    o->firmware = try_firmware_named(text);
+    return o->firmware ? 0 : usage_error(&command_try, "--firmware is %s, not \"%s\"", names, text);
+}
+
 static int take_texts(struct try_options *o, const struct texts *texts)
 {
     int r = 0;
+    if (texts->firmware && (r = take_firmware(texts->firmware, o)) != 0)
+        return r;
     if (texts->nodes && (r = take_number(texts->nodes, "--nodes", 1, 200, &o->nodes)) != 0)
         return r;
     if (texts->timeout && (r = take_number(texts->timeout, "--timeout", 1, 3600, &o->timeout_s)) != 0)
@@ -42,10 +51,15 @@ static int take_options(struct try *t, int argc, char **argv)
     struct try_options *o = &t->options;
     struct texts texts = {0};
     const struct option_spec specs[] = {
-        {"--profile", .value = &o->profile}, {"--nodes", .value = &texts.nodes},
-        {"--nic", .value = &texts.nic},      {"--memory", .value = &texts.memory},
-        {"--accel", .value = &texts.accel},  {"--timeout", .value = &texts.timeout},
-        {"--shell", .flag = &o->shell},      {0},
+        {"--firmware", .value = &texts.firmware},
+        {"--profile", .value = &o->profile},
+        {"--nodes", .value = &texts.nodes},
+        {"--nic", .value = &texts.nic},
+        {"--memory", .value = &texts.memory},
+        {"--accel", .value = &texts.accel},
+        {"--timeout", .value = &texts.timeout},
+        {"--shell", .flag = &o->shell},
+        {0},
     };
     int operands = parse_options(&command_try, specs, argc, argv);
     if (operands < 0)
@@ -54,7 +68,11 @@ static int take_options(struct try *t, int argc, char **argv)
         return usage_error(&command_try, "%s is too much", argv[1]);
     if (o->shell && t->context->json)
         return usage_error(&command_try, "--shell and --json exclude each other");
-    return take_texts(o, &texts);
+    int r = take_texts(o, &texts);
+    if (r == 0 && o->nic == LAB_NIC_E1000 && o->firmware->firmware != LAB_FIRMWARE_BIOS)
+        return usage_error(&command_try, "--nic e1000 is for BIOS: %s has a driver for virtio alone",
+                           lab_firmware_info(o->firmware->firmware)->name);
+    return r;
 }
 
 static void watch_and_check(struct try *t)
@@ -85,15 +103,21 @@ static void say_end(struct try *t)
 static int run(struct context *context, int argc, char **argv)
 {
     struct try t = {.context = context,
-                    .options = {.own_config = context->config_given, .nodes = 1, .timeout_s = 90},
+                    .options = {.own_config = context->config_given,
+                                .firmware = try_firmware_default(),
+                                .nodes = 1,
+                                .timeout_s = 90},
                     .server = LAB_CHILD_NONE,
                     .events = -1,
                     .signals = -1};
     int r = take_options(&t, argc, argv);
     if (r != 0)
         return r;
-    t.options.accel = lab_accel_resolve(t.options.accel);
-    r = try_plan(&t);
+    enum lab_firmware firmware = t.options.firmware->firmware;
+    t.options.accel = lab_firmware_accel(firmware, t.options.accel);
+    r = lab_firmware_check(firmware, &t.diags);
+    if (r == 0)
+        r = try_plan(&t);
     if (r == 0)
         r = try_build(&t);
     if (r == 0)
@@ -110,9 +134,9 @@ static int run(struct context *context, int argc, char **argv)
 
 const struct command command_try = {
     .name = "try",
-    .synopsis =
-        "[--profile P] [--nodes N] [--nic virtio|e1000] [--memory 64M] [--accel auto|kvm|tcg] [--timeout S] "
-        "[--shell]",
+    .synopsis = "[--firmware PATH] [--profile P] [--nodes N] [--nic virtio|e1000] [--memory 64M] [--accel "
+                "auto|kvm|tcg] [--timeout S] "
+                "[--shell]",
     .summary = "build, serve and boot virtual nodes through real PXE firmware, and check them",
     .help =
         "Builds what is not built, serves it in a network of its own, powers on virtual machines without "
@@ -124,10 +148,21 @@ const struct command command_try = {
         "Without --config it boots the smallest kernel and image that come with rambox; with it, that\n"
         "configuration's own nodes, and made-up ones when it has too few.\n"
         "\n"
+        "  --firmware F   the boot path, as `rambox boot paths` lists them, and with it the virtual "
+        "firmware:\n"
+        "                   bios             SeaBIOS and its card's iPXE ROM; the server's choice; unless "
+        "said\n"
+        "                   bios-pxelinux, bios-lpxelinux, bios-ipxe\n"
+        "                   uefi-ipxe, uefi-grub, uefi-unified         OVMF by PXE\n"
+        "                   uefi-http, uefi-http-ipxe                  OVMF by HTTP boot\n"
+        "                   secureboot-own   OVMF with Secure Boot and the key of `secure_boot:`, by HTTP "
+        "boot\n"
+        "                   arm64-pxe, arm64-http                      AAVMF: an arm64 machine\n"
+        "                 The nodes' profiles get its `loader:` for this run\n"
         "  --profile P    boot nodes of this profile\n"
         "  --nodes N      so many at once; 1\n"
-        "  --nic CARD     virtio or e1000, with its own iPXE ROM; virtio\n"
-        "  --memory SIZE  of a node; its profile's budget, or 64M\n"
+        "  --nic CARD     virtio, or with BIOS e1000; virtio\n"
+        "  --memory SIZE  of a node; its profile's budget, or what the firmware needs: 64M with BIOS\n"
         "  --accel A      kvm, tcg (translation), or auto: kvm when a guest really runs with it; auto\n"
         "  --timeout S    seconds until every node must be ready; 90\n"
         "  --shell        then the first node's console in this terminal; Ctrl-] leaves\n"
@@ -135,6 +170,7 @@ const struct command command_try = {
         "Examples:\n"
         "  rambox try\n"
         "  rambox try --nodes 4 --nic e1000\n"
+        "  rambox try --firmware uefi-http\n"
         "  rambox try --config /etc/rambox --profile compute --shell\n",
     .run = run,
 };

@@ -13,12 +13,29 @@
 
 #include <jansson.h>
 
+/* A boot path, and the virtual machine that begins it. */
+struct try_firmware {
+    const char *name, *alias; /* as `rambox boot paths` has it, and as it is called too; NULL: by no other */
+    enum lab_firmware firmware;
+    enum lab_method method;
+    const char *loader; /* what `loader:` of a node's profile is set to; NULL: it stays as it is */
+    const char *kernel; /* of the built-in profile; NULL: it stays as it is */
+    double target_s;    /* power-on to ready; 0: none */
+    bool own_key;       /* its variable store has the certificate of the site's `secure_boot:` */
+};
+const struct try_firmware *try_firmware_default(void);
+/* NULL when there is none of this name. */
+const struct try_firmware *try_firmware_named(const char *name);
+/* `bios, ... or arm64-http`, the caller's. */
+char *try_firmware_names(void);
+
 struct try_options {
+    const struct try_firmware *firmware;
     bool own_config;     /* --config was given: that site instead of the built-in one */
     const char *profile; /* NULL: as the nodes say */
     unsigned nodes;
     enum lab_nic nic;
-    uint64_t memory; /* bytes; 0: the profile's budget, or 64 MiB */
+    uint64_t memory; /* bytes; 0: the profile's budget, or what the firmware needs */
     enum lab_accel accel;
     unsigned timeout_s; /* from power-on until every node is ready */
     bool shell;
@@ -57,7 +74,8 @@ struct try_node {
     VEC(struct try_row) rows;
     struct try_transfer transfer;
     int64_t power_on_us;
-    int64_t loader_us;        /* when it asked for its first file; 0: not yet */
+    int64_t packet_us;        /* when its first packet was there; 0: not yet */
+    int64_t loader_us;        /* when it asked for its first file */
     int64_t fetch_us;         /* when it asked for its kernel */
     int64_t loaded_us;        /* when the last of kernel and image had arrived */
     int64_t kernel_us;        /* when its kernel started; 0: not known yet */
@@ -65,7 +83,7 @@ struct try_node {
     int64_t ready_us;         /* 0: not yet */
     int64_t console_ready_us; /* its console said that it is ready; 0: not yet */
     uint64_t ready_node_us;   /* by its clock */
-    uint64_t transferred;     /* bytes of kernel and image */
+    uint64_t transferred;     /* bytes of kernel and image, or of both in one */
     json_t *facts;            /* H30, as it reported them; NULL: not yet */
     char *failure;            /* why it will not become ready; NULL: it still may */
     VEC(struct try_check) checks;
@@ -75,7 +93,7 @@ struct try_figure {
     const char *name;
     double value;
     const char *unit;
-    double target; /* met when the value is not above */
+    double target; /* met when the value is not above; 0: none */
     int decimals;
 };
 
@@ -91,6 +109,7 @@ try {
     char *state;     /* FOLDER/state */
     char *kernel;    /* the files that the first node's profile boots; NULL: none */
     char *image;
+    char *variables; /* what the machines' variable stores begin as; NULL: their firmware's own */
     char *interface; /* name of the bridge: what the site calls its network card */
     ipv4_t address;  /* of the server */
     struct ipv4_prefix prefix;
@@ -109,6 +128,12 @@ try {
 };
 
 int64_t try_now_us(void); /* CLOCK_BOOTTIME */
+
+/* Whether the boot program of the path is installed. 0, or -ENOENT with a diagnostic. */
+int try_firmware_check(struct try *t, const struct site *site);
+/* For a firmware with the site's own key: makes t->variables, with its certificate. *ret_secure_boot: YAML of
+ * `secure_boot:` for a site that has none, the caller's; untouched when there is nothing to set. */
+int try_firmware_keys(struct try *t, const struct site *site, char **ret_secure_boot);
 
 /* All return 0, or -errno with a diagnostic in t->diags. */
 int try_plan(struct try *t);
@@ -136,6 +161,22 @@ struct try_view *try_view_new(FILE *out);
 void try_view_begin(struct try_view *view, const struct try *t);
 void try_view_update(struct try_view *view, const struct try *t);
 void try_view_end(struct try_view *view, const struct try *t);
+
+/* Where the time of a boot went, seconds. Their sum is power-on to ready, less the report's way to the
+ * server.
+ */
+enum try_phase {
+    TRY_FIRMWARE, /* power-on until its first packet */
+    TRY_DHCP,     /* until it asks for its first file */
+    TRY_LOADER,   /* until it asks for its kernel; 0 where firmware starts that itself */
+    TRY_FILES,    /* until the last of kernel and image has arrived */
+    TRY_KERNEL,   /* until init's first instruction */
+    TRY_INIT,     /* until ready */
+    TRY_PHASES
+};
+const char *try_phase_name(enum try_phase phase);
+/* False when not all of it is known. */
+bool try_phases(const struct try_node *node, double seconds[TRY_PHASES]);
 
 void try_report(const struct try *t, FILE *out);
 json_t *try_report_json(const struct try *t);

@@ -238,7 +238,7 @@ static void add_figures(struct try *t)
     add_figure(t, "node-memory-used", memory, "MB", 6, 2);
     add_figure(t, "root-size", root, "MB", 1.1, 2);
     add_figure(t, "transfer-size", transfer, "MB", 3, 2);
-    add_figure(t, "power-on-to-ready", ready, "s", 4.5, 2);
+    add_figure(t, "power-on-to-ready", ready, "s", t->options.firmware->target_s, 2);
 }
 
 void try_check(struct try *t)

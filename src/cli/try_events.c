@@ -9,6 +9,7 @@ struct told {
     struct try_node *node;
     int64_t at_us;
     const char *file, *detail;
+    const char *protocol; /* by which a file comes: `TFTP`, `HTTP` */
     uint64_t bytes, total, took_us, node_us;
     ipv4_t ip;
     json_t *object;
@@ -40,6 +41,8 @@ double try_row_seconds(const struct try_node *node, const struct try_row *row)
 
 static void take_dhcp_in(struct told *e)
 {
+    if (!e->node->packet_us)
+        e->node->packet_us = e->at_us;
     try_add_row(e->node, e->at_us, e->detail, "%s", "");
 }
 
@@ -56,15 +59,20 @@ static void take_ignored(struct told *e)
     try_add_row(e->node, e->at_us, "ignored", "%s", e->detail);
 }
 
-/* The part of a boot that a file belongs to. */
+/* The part of a boot that a file belongs to: of artifacts their kind, `kernel`, `image`, ... */
 static const char *part_of(const char *file)
 {
     enum artifact_kind kind;
     unsigned generation;
-    const char *name;
-    if (artifact_path_parse(file, &generation, &kind, &name) == 0)
+    char name[ARTIFACT_NAME_MAX];
+    if (artifact_path_parse(file, &generation, &kind, name) == 0)
         return artifact_kind_name(kind);
     return bootfile_is_config(file) ? "config" : "loader";
+}
+
+static bool holds_kernel(const char *part)
+{
+    return str_eq(part, "kernel") || str_eq(part, "unified");
 }
 
 static void take_start(struct told *e)
@@ -75,7 +83,7 @@ static void take_start(struct told *e)
         .file = xstrdup(e->file), .bytes = e->bytes, .total = e->total, .started_us = e->at_us};
     if (!e->node->loader_us)
         e->node->loader_us = e->at_us;
-    if (str_eq(part_of(e->file), "kernel"))
+    if (holds_kernel(part_of(e->file)))
         e->node->fetch_us = e->at_us;
 }
 
@@ -98,9 +106,9 @@ static void take_end(struct told *e)
     char size[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX];
     const char *part = part_of(e->file);
     uint64_t took = e->took_us ? e->took_us : 1;
-    try_add_row(e->node, e->at_us, part, "%s, %s in %.3f s, %s/s", e->file, format_size(e->bytes, size),
-                (double)e->took_us / 1e6, format_size(e->bytes * 1000000 / took, rate));
-    if (str_eq(part, "kernel") || str_eq(part, "image")) {
+    try_add_row(e->node, e->at_us, part, "%s, %s in %.3f s, %s/s by %s", e->file, format_size(e->bytes, size),
+                (double)e->took_us / 1e6, format_size(e->bytes * 1000000 / took, rate), e->protocol);
+    if (holds_kernel(part) || str_eq(part, "image")) {
         e->node->transferred += e->bytes;
         e->node->loaded_us = e->at_us;
     }
@@ -130,6 +138,15 @@ static void take_aborted(struct told *e)
     drop_transfer(e->node);
 }
 
+/* A report that comes again, since its answer was lost, tells nothing new. */
+static bool is_told(const struct try_node *node, const char *name, uint64_t node_us)
+{
+    VEC_EACH(row, &node->rows)
+        if (node_us && row->node_us == node_us && str_eq(row->what, name))
+            return true;
+    return false;
+}
+
 static void take_stage(struct told *e)
 {
     cleanup_free char *name = xstrdup(e->detail);
@@ -137,6 +154,8 @@ static void take_stage(struct told *e)
     const char *rest = colon ? colon + 1 + strspn(colon + 1, " ") : "";
     if (colon)
         *colon = '\0';
+    if (is_told(e->node, name, e->node_us))
+        return;
     if (e->node_us) {
         /* The server knows of a stage some time after it was reached, so the earliest start is the right one.
          */
@@ -157,6 +176,13 @@ static void take_stage(struct told *e)
         e->node->failure = xasprintf("its init gave up: %s", rest);
     if (str_eq(name, "shell") && !e->node->failure && !e->node->ready_us)
         e->node->failure = xasprintf("its init started a shell instead%s%s", rest[0] ? ": " : "", rest);
+}
+
+static void take_unstarted(struct told *e)
+{
+    try_add_row(e->node, e->at_us, "unstarted", "%s: %s", e->file, e->detail);
+    if (!e->node->failure && !e->node->kernel_us)
+        e->node->failure = xasprintf("%s was not started: %s", e->file, e->detail);
 }
 
 static void take_facts(struct told *e)
@@ -184,6 +210,7 @@ static const struct {
     {"http-aborted", take_aborted},
     {"stage", take_stage},
     {"facts", take_facts},
+    {"unstarted", take_unstarted},
 };
 
 static struct try_node *node_of(struct try *t, json_t *object)
@@ -228,6 +255,7 @@ void try_take_event(struct try *t, const char *line)
     e.node_us = number_of(object, "node_us");
     if (ipv4_parse(text_of(object, "ip"), &e.ip) < 0)
         e.ip = 0;
+    e.protocol = str_starts(kind, "http") ? "HTTP" : "TFTP";
     if (str_eq(kind, "serving"))
         t->serving = (unsigned)number_of(object, "generation");
     for (size_t i = 0; e.node && i < ARRAY_SIZE(kinds); i++)

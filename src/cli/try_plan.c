@@ -12,8 +12,7 @@
 #include <sys/mount.h>
 
 #define BRIDGE     "rambox0" /* when the site does not name an interface */
-#define MEMORY     (64ull << 20)
-#define FIRST_NODE 11 /* n1 gets host 11 of the prefix, when it is free */
+#define FIRST_NODE 11        /* n1 gets host 11 of the prefix, when it is free */
 
 /* Hides `path` behind a memory file system, for this process and its children. */
 static int mount_folder(const char *path, struct diags *diags)
@@ -29,25 +28,26 @@ static int mount_folder(const char *path, struct diags *diags)
     return 0;
 }
 
-/* Sets `server: state:` in the copied rambox.yaml, whatever it says. */
-static int set_state(const struct try *t, struct diags *diags)
+/* Sets `key` in the copied rambox.yaml to `value`, which is YAML, whatever it says there. `path` is a mapping
+ * that is there, or one at the top that need not be. */
+static int set_value(struct try *t, const char *path, const char *key, const char *value)
 {
-    cleanup_free char *path = xasprintf("%s/rambox.yaml", t->config);
-    struct fy_document *document = fy_document_build_from_file(NULL, path);
+    cleanup_free char *file = xasprintf("%s/rambox.yaml", t->config);
+    struct fy_document *document = fy_document_build_from_file(NULL, file);
     struct fy_node *root = document ? fy_document_root(document) : NULL;
-    struct fy_node *server = root ? fy_node_by_path(root, "/server", FY_NT, FYNWF_DONT_FOLLOW) : NULL;
-    bool usable = server && fy_node_is_mapping(server);
+    struct fy_node *within = root ? fy_node_by_path(root, path, FY_NT, FYNWF_DONT_FOLLOW) : NULL;
+    bool usable = within && fy_node_is_mapping(within);
     int r = -1;
     if (root)
-        r = fy_document_insert_at(document, usable ? "/server" : "/", FY_NT,
-                                  usable ? fy_node_buildf(document, "{state: \"%s\"}", t->state)
-                                         : fy_node_buildf(document, "{server: {state: \"%s\"}}", t->state));
+        r = fy_document_insert_at(document, usable ? path : "/", FY_NT,
+                                  usable ? fy_node_buildf(document, "{%s: %s}", key, value)
+                                         : fy_node_buildf(document, "{%s: {%s: %s}}", path + 1, key, value));
     /* The document points into the file, so the text is made before the file is replaced. */
     cleanup_free char *text = r == 0 ? fy_emit_document_to_string(document, FYECF_DEFAULT) : NULL;
     fy_document_destroy(document);
-    r = text ? file_write_atomic(path, text, strlen(text), 0644) : -1;
+    r = text ? file_write_atomic(file, text, strlen(text), 0644) : -1;
     if (r != 0) {
-        diag_error(diags, NULL, "cannot prepare %s", path);
+        diag_error(&t->diags, NULL, "cannot prepare %s", file);
         return -EIO;
     }
     return 0;
@@ -146,6 +146,43 @@ static const char *choose_interface(const struct site *site, const struct subnet
     return site->server.interfaces.n ? site->server.interfaces.items[0] : BRIDGE;
 }
 
+/* Firmware may need more than the node: what it needs is the least. */
+static void choose_memory(struct try *t, const struct profile *profile)
+{
+    const struct lab_firmware_info *info = lab_firmware_info(t->options.firmware->firmware);
+    uint64_t wanted = t->options.memory ? t->options.memory : profile ? profile->memory : 0;
+    t->options.memory = wanted ? wanted : info->memory;
+    if (wanted >= info->memory || !info->code)
+        return;
+    if (wanted)
+        diag_note(&t->diags, NULL, "%s needs %u MiB of memory, so the nodes have that instead of %u MiB",
+                  info->name, (unsigned)(info->memory >> 20), (unsigned)(wanted >> 20));
+    t->options.memory = info->memory;
+}
+
+/* The profiles of our nodes ask for the loader of the boot path; the built-in one also for a kernel that the
+ * firmware can start. */
+static int set_profiles(struct try *t)
+{
+    const struct try_firmware *firmware = t->options.firmware;
+    cleanup_free char *console = xasprintf("\"%s,115200\"", lab_firmware_info(firmware->firmware)->console);
+    int r = 0;
+    VEC_EACH(node, &t->nodes) {
+        cleanup_free char *path = xasprintf("/profiles/%s", node->profile);
+        if (firmware->loader)
+            r = set_value(t, path, "loader", firmware->loader);
+        if (r == 0 && firmware->kernel && !t->options.own_config)
+            r = set_value(t, path, "kernel", firmware->kernel);
+        if (r == 0 && !t->options.own_config)
+            r = set_value(t, path, "console", console);
+        if (r == 0 && firmware->firmware == LAB_FIRMWARE_ARM64)
+            r = set_value(t, path, "arch", "arm64");
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int plan_site(struct try *t, const struct site *site)
 {
     if (t->options.profile && !site_profile(site, t->options.profile)) {
@@ -157,11 +194,16 @@ static int plan_site(struct try *t, const struct site *site)
     t->address = subnet->router ? subnet->router : free_address(t, site, subnet, 1);
     t->interface = xstrdup(choose_interface(site, subnet));
     take_nodes(t, site, subnet);
+    cleanup_free char *secure_boot = NULL;
     int r = make_nodes(t, site, subnet);
-    if (r == 0 && t->options.memory == 0) {
-        const struct profile *profile = site_profile(site, t->nodes.items[0].profile);
-        t->options.memory = profile && profile->memory ? profile->memory : MEMORY;
-    }
+    if (r == 0)
+        r = set_profiles(t);
+    if (r == 0)
+        r = try_firmware_keys(t, site, &secure_boot);
+    if (r == 0 && secure_boot)
+        r = set_value(t, "/", "secure_boot", secure_boot);
+    if (r == 0)
+        choose_memory(t, site_profile(site, t->nodes.items[0].profile));
     return r;
 }
 
@@ -186,6 +228,8 @@ int try_plan(struct try *t)
     const char *dir = t->options.own_config ? t->context->config_dir : built_in;
     CLEANUP(site_free) struct site *site = NULL;
     int r = config_load(dir, t->context->share_dir, &t->diags, &site);
+    if (r == 0)
+        r = try_firmware_check(t, site);
     if (r < 0)
         return r;
     t->folder = xasprintf("%s/try/run", site->server.cache_dir);
@@ -195,7 +239,8 @@ int try_plan(struct try *t)
         return r;
     if ((r = dir_make(t->state)) < 0 || (r = dir_copy(dir, t->config)) < 0)
         return diag_errno(&t->diags, r, "cannot copy %s", dir);
-    if ((r = keep_artifacts(t, site)) < 0 || (r = set_state(t, &t->diags)) < 0)
+    cleanup_free char *state = xasprintf("\"%s\"", t->state);
+    if ((r = keep_artifacts(t, site)) < 0 || (r = set_value(t, "/server", "state", state)) < 0)
         return r;
     return plan_site(t, site);
 }

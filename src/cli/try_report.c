@@ -6,6 +6,40 @@
 #define CONSOLE_LINES 25
 #define LOG_LINES     25
 
+const char *try_phase_name(enum try_phase phase)
+{
+    static const char *const names[] = {"firmware", "dhcp", "loader", "files", "kernel", "init"};
+    return names[phase];
+}
+
+bool try_phases(const struct try_node *node, double seconds[TRY_PHASES])
+{
+    const int64_t ends[] = {node->power_on_us,
+                            node->packet_us,
+                            node->loader_us,
+                            node->fetch_us,
+                            node->loaded_us,
+                            node->kernel_us + (int64_t)node->init_us,
+                            0};
+    if (!node->packet_us || !node->loader_us || !node->fetch_us || !node->loaded_us || !node->init_us ||
+        !node->ready_us)
+        return false;
+    for (unsigned i = 0; i < TRY_INIT; i++)
+        seconds[i] = (double)(ends[i + 1] - ends[i]) / 1e6;
+    seconds[TRY_INIT] = (double)(node->ready_node_us - node->init_us) / 1e6;
+    return true;
+}
+
+static void print_phases(const struct try_node *node, FILE *out)
+{
+    double seconds[TRY_PHASES];
+    if (!try_phases(node, seconds))
+        return;
+    fprintf(out, "\n  seconds:");
+    for (unsigned i = 0; i < TRY_PHASES; i++)
+        fprintf(out, " %s %.3f%s", try_phase_name(i), seconds[i], i + 1 < TRY_PHASES ? "," : "\n");
+}
+
 static const char *verdict(const struct try_check *check)
 {
     return check->holds ? "" : check->counts ? "  FAILS" : "  (differs)";
@@ -33,6 +67,26 @@ static void print_line(const struct try_node *node, FILE *out)
                     check->found);
 }
 
+static void print_figure(const struct try_figure *figure, FILE *out)
+{
+    fprintf(out, "figure %s = %.*f %s ", figure->name, figure->decimals, figure->value, figure->unit);
+    if (figure->target > 0)
+        fprintf(out, "(target %g %s): %s\n", figure->target, figure->unit,
+                figure->value <= figure->target ? "met" : "short");
+    else
+        fputs("(no target): reported\n", out);
+}
+
+static json_t *figure_json(const struct try_figure *figure)
+{
+    json_t *object =
+        json_pack("{s:s, s:f, s:s}", "name", figure->name, "value", figure->value, "unit", figure->unit);
+    if (figure->target > 0)
+        json_object_update_new(object, json_pack("{s:f, s:b}", "target", figure->target, "met",
+                                                 figure->value <= figure->target));
+    return object;
+}
+
 void try_report(const struct try *t, FILE *out)
 {
     if (t->nodes.n > 1)
@@ -40,17 +94,17 @@ void try_report(const struct try *t, FILE *out)
     VEC_EACH(node, &t->nodes) {
         if (node->checks.n == 0)
             continue;
-        if (t->nodes.n == 1)
+        if (t->nodes.n == 1) {
             print_table(node, out);
-        else
+            print_phases(node, out);
+        } else {
             print_line(node, out);
+        }
     }
     if (t->figures.n)
         fputc('\n', out);
     VEC_EACH(figure, &t->figures)
-        fprintf(out, "figure %s = %.*f %s (target %g %s): %s\n", figure->name, figure->decimals,
-                figure->value, figure->unit, figure->target, figure->unit,
-                figure->value <= figure->target ? "met" : "short");
+        print_figure(figure, out);
 }
 
 /* The last thing that is known of its boot. */
@@ -128,19 +182,15 @@ static json_t *checks_json(const struct try_node *node)
     return list;
 }
 
-/* Where the time went, seconds: firmware until it asked for the loader, loader until it asked for the kernel,
- * files until the last had arrived, kernel until init's first instruction, init until ready. NULL when not
- * all of it is known. */
 static json_t *phases_json(const struct try_node *node)
 {
-    int64_t init = node->kernel_us + (int64_t)node->init_us;
-    if (!node->loader_us || !node->fetch_us || !node->loaded_us || !node->init_us || !node->ready_us)
+    double seconds[TRY_PHASES];
+    if (!try_phases(node, seconds))
         return NULL;
-    return json_pack(
-        "{s:f, s:f, s:f, s:f, s:f}", "firmware", (double)(node->loader_us - node->power_on_us) / 1e6,
-        "loader", (double)(node->fetch_us - node->loader_us) / 1e6, "files",
-        (double)(node->loaded_us - node->fetch_us) / 1e6, "kernel", (double)(init - node->loaded_us) / 1e6,
-        "init", (double)(node->ready_node_us - node->init_us) / 1e6);
+    json_t *object = json_object();
+    for (unsigned i = 0; i < TRY_PHASES; i++)
+        json_object_set_new(object, try_phase_name(i), json_real(seconds[i]));
+    return object;
 }
 
 static json_t *node_json(const struct try *t, const struct try_node *node)
@@ -171,11 +221,11 @@ json_t *try_report_json(const struct try *t)
     VEC_EACH(node, &t->nodes)
         json_array_append_new(nodes, node_json(t, node));
     VEC_EACH(figure, &t->figures)
-        json_array_append_new(figures, json_pack("{s:s, s:f, s:s, s:f, s:b}", "name", figure->name, "value",
-                                                 figure->value, "unit", figure->unit, "target",
-                                                 figure->target, "met", figure->value <= figure->target));
-    return json_pack("{s:b, s:s, s:s, s:I, s:s?, s:s?, s:o, s:o, s:o}", "ok", try_ok(t), "accel",
-                     lab_accel_name(t->options.accel), "nic", lab_nic_name(t->options.nic), "memory",
-                     (json_int_t)t->options.memory, "kernel", t->kernel, "image", t->image, "nodes", nodes,
-                     "figures", figures, "diagnostics", diags_to_json(&t->diags));
+        json_array_append_new(figures, figure_json(figure));
+    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:s?, s:s?, s:o, s:o, s:o}", "ok", try_ok(t), "firmware",
+                     lab_firmware_info(t->options.firmware->firmware)->name, "path",
+                     t->options.firmware->name, "accel", lab_accel_name(t->options.accel), "nic",
+                     lab_nic_name(t->options.nic), "memory", (json_int_t)t->options.memory, "kernel",
+                     t->kernel, "image", t->image, "nodes", nodes, "figures", figures, "diagnostics",
+                     diags_to_json(&t->diags));
 }

@@ -49,9 +49,11 @@ static int run_command(struct try *t, const char *command, const char *option)
 }
 
 static char *find_artifact(const struct try *t, const struct generation *g, enum artifact_kind kind,
-                           const char *name)
+                           const char *definition, enum cpu_arch arch)
 {
-    const struct generation_artifact *artifact = name ? generation_artifact(g, kind, name) : NULL;
+    char name[ARTIFACT_NAME_MAX];
+    const struct generation_artifact *artifact =
+        definition ? generation_artifact(g, kind, artifact_name_format(definition, arch, name)) : NULL;
     return artifact ? artifact_path(t->artifacts, &artifact->digest) : NULL;
 }
 
@@ -66,8 +68,9 @@ int try_build(struct try *t)
     if (r < 0)
         return r;
     const struct profile *profile = site_profile(generation->site, t->nodes.items[0].profile);
-    t->kernel = find_artifact(t, generation, ARTIFACT_KERNEL, profile->kernel);
-    t->image = find_artifact(t, generation, ARTIFACT_IMAGE, profile->image);
+    enum cpu_arch arch = arch_first(profile_archs(profile));
+    t->kernel = find_artifact(t, generation, ARTIFACT_KERNEL, profile->kernel, arch);
+    t->image = find_artifact(t, generation, ARTIFACT_IMAGE, profile->image, arch);
     return 0;
 }
 
@@ -138,7 +141,10 @@ static int start_machine(struct try *t, struct try_node *node)
                                  .nic = t->options.nic,
                                  .memory = t->options.memory,
                                  .cpus = CPUS,
-                                 .accel = t->options.accel};
+                                 .accel = t->options.accel,
+                                 .firmware = t->options.firmware->firmware,
+                                 .method = t->options.firmware->method,
+                                 .variables = t->variables};
     return lab_node_start(&spec, &t->net, &t->diags, &node->machine);
 }
 
@@ -149,9 +155,10 @@ static int power_on(struct try *t, struct try_node *node)
     int r = lab_node_power_on(&node->machine);
     if (r < 0)
         return diag_errno(&t->diags, r, "cannot power on %s", node->name);
-    try_add_row(node, node->power_on_us, "power on", "%s, %s, %u MiB, %u processors, %s",
-                mac_format(&node->mac, mac), lab_nic_name(t->options.nic),
-                (unsigned)(t->options.memory >> 20), CPUS, lab_accel_name(t->options.accel));
+    try_add_row(node, node->power_on_us, "power on", "%s, %s, %s, %u MiB, %u processors, %s",
+                lab_firmware_info(t->options.firmware->firmware)->name, mac_format(&node->mac, mac),
+                lab_nic_name(t->options.nic), (unsigned)(t->options.memory >> 20), CPUS,
+                lab_accel_name(t->options.accel));
     return 0;
 }
 
@@ -208,6 +215,8 @@ static const struct {
     const char *said, *failure;
 } signs[] = {
     {"No bootable device", "its firmware found nothing to boot"},
+    {"No bootable option or device was found", "its firmware found nothing to boot"},
+    {"UEFI Interactive Shell", "its firmware found nothing to boot, and started its shell"},
     {"Boot failed: press a key", "PXELINUX found no configuration that it could boot"},
     {"Kernel panic - not syncing", "its kernel panicked"},
 };
@@ -290,4 +299,5 @@ void try_end(struct try *t)
     free(t->interface);
     free(t->kernel);
     free(t->image);
+    free(t->variables);
 }

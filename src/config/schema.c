@@ -223,11 +223,6 @@ bool has_key(const struct yaml_node *node, const char *key)
     return false;
 }
 
-bool is_url(const char *text)
-{
-    return text && (str_starts(text, "https://") || str_starts(text, "http://"));
-}
-
 /* The types. */
 
 static int replace(void *target, const char *text)
@@ -414,6 +409,10 @@ const struct type type_folder = {.what = "folder",
                                  .expected = "an absolute path like /var/lib/rambox",
                                  .parse = parse_folder,
                                  .size = sizeof(char *)};
+const struct type type_file = {.what = "file",
+                               .expected = "an absolute path like /etc/rambox-secrets/site.pem",
+                               .parse = parse_folder,
+                               .size = sizeof(char *)};
 const struct type type_mac = {.what = "MAC address",
                               .expected = "six bytes like 52:54:00:12:34:56, not multicast, not all zero",
                               .parse = parse_mac,

@@ -93,9 +93,6 @@ int map_error(struct mapper *m, const struct pos *at, const char *fmt, ...) PRIN
 /* Whether the mapping has this key; anything else has none. */
 bool has_key(const struct yaml_node *node, const char *key);
 
-/* Whether a text that can be a path or a URL is a URL; NULL is none. */
-bool is_url(const char *text);
-
 /* A value as messages show it: short, and without characters that would disturb a terminal. */
 #define SHOWN_MAX 64
 const char *show_text(const char *text, char buf[static SHOWN_MAX]);
@@ -107,6 +104,7 @@ extern const struct type type_label;     /* char *: a host label */
 extern const struct type type_user;      /* char *: name of a user of this machine */
 extern const struct type type_interface; /* char *: name of a network interface */
 extern const struct type type_folder;    /* char *: an absolute path */
+extern const struct type type_file;      /* char *: the same, of a file */
 extern const struct type type_mac;       /* struct mac: of one card */
 extern const struct type type_ipv4;      /* ipv4_t */
 extern const struct type type_prefix;    /* struct ipv4_prefix, /8 to /30 */

@@ -4,6 +4,7 @@
 #include "base/mix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define SECOND UINT64_C(1000000)
 
@@ -29,7 +31,8 @@ enum {
     SMALL = 64 << 10
 };
 
-#define TOO_SLOW "the client took too little of it for too long"
+#define TOO_SLOW  "the client took too little of it for too long"
+#define WENT_AWAY "the client went away"
 
 struct http_source {
     struct http_source *next;
@@ -55,9 +58,11 @@ struct http_client {
     int fd;
     ipv4_t from, local;
     bool over, slow; /* above a limit when it came; was cut */
+    bool left;       /* its worker is done with it, our kernel is not: fd is ours, and tick ends it */
     enum state state;
     uint64_t since_us; /* ASKING: since when; SENDING, LAST_BYTES: since when `acked` is what it is */
     uint64_t acked;
+    uint64_t moved, moved_us; /* left: what is acknowledged now, and since when */
     struct download *download;
 };
 
@@ -70,9 +75,9 @@ struct http_clients {
     void *user;
     struct http_client *first;
     struct http_source *sources[BUCKETS];
-    size_t coming, connections, downloads, watched, last; /* watched: of known machines; last: of
-                                                                      them those in LAST_BYTES */
-    uint64_t looked_us;                                   /* when tick looked at all of them */
+    size_t coming, connections, left, downloads, watched, last; /* watched: of known machines; last: of
+                                                                   them those in LAST_BYTES */
+    uint64_t looked_us;                                         /* when tick looked at all of them */
 };
 
 struct http_clients *http_clients_new(const struct http_limits *limits, struct event_sink *sink,
@@ -90,13 +95,15 @@ struct http_clients *http_clients_new(const struct http_limits *limits, struct e
     return c;
 }
 
+static void drop(struct http_clients *c, const struct moment *now, struct http_client *client);
+
 void http_clients_free(struct http_clients *c)
 {
     if (!c)
         return;
     struct moment never = {0};
     while (c->first)
-        http_client_close(c, &never, c->first);
+        drop(c, &never, c->first);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -139,7 +146,8 @@ static void source_drop(struct http_clients *c, struct http_source *source)
 
 struct flight {
     uint64_t acked;
-    uint32_t retransmitted;
+    uint32_t retransmitted, unsent;
+    unsigned state; /* of the connection; 0: not known */
 };
 
 static struct flight flight_of(int fd)
@@ -148,7 +156,18 @@ static struct flight flight_of(int fd)
     socklen_t size = sizeof(info);
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return (struct flight){0};
-    return (struct flight){info.tcpi_bytes_acked, info.tcpi_total_retrans};
+    return (struct flight){info.tcpi_bytes_acked, info.tcpi_total_retrans, info.tcpi_notsent_bytes,
+                           info.tcpi_state};
+}
+
+/* States as the kernel numbers them; netinet/tcp.h, which has them, and linux/tcp.h exclude each other. */
+enum { FIN_WAIT1 = 4, CLOSE = 7, LAST_ACK = 9, CLOSING = 11 };
+
+/* Our side has ended the connection, and our kernel still sends. */
+static bool is_ending(int fd)
+{
+    unsigned state = flight_of(fd).state;
+    return state == FIN_WAIT1 || state == CLOSING || state == LAST_ACK;
 }
 
 /* Bytes that our kernel holds and the client's has not acknowledged. */
@@ -189,13 +208,18 @@ static void tell(struct http_clients *c, const struct moment *now, const struct 
                                            .retransmissions = again});
 }
 
-/* Of a file whose bytes all are with our kernel: also when what is not acknowledged is the end of the
- * connection. */
+/* Of a file whose bytes all are with our kernel. */
+static bool is_on_its_way(const struct http_client *client)
+{
+    const struct download *d = client->download;
+    return (d->size > SMALL || is_watched(d)) && unacknowledged(client->fd) > 0;
+}
+
+/* The same, when what is not acknowledged may be the end of the connection. */
 static bool has_it_all(const struct http_client *client)
 {
     const struct download *d = client->download;
-    return (d->size <= SMALL && !is_watched(d)) || unacknowledged(client->fd) == 0 ||
-           flight_of(client->fd).acked - d->acked_before >= d->size;
+    return !is_on_its_way(client) || flight_of(client->fd).acked - d->acked_before >= d->size;
 }
 
 static void ask_again(struct http_client *client, const struct moment *now)
@@ -243,7 +267,7 @@ int http_client_begin(struct http_clients *c, const struct moment *now, struct h
                            .told_us = now->mono_us};
     memcpy(d->name, what->name, sizeof(d->name));
     memcpy(d->node, what->node, sizeof(d->node));
-    struct flight flight = {client->acked, 0};
+    struct flight flight = {.acked = client->acked};
     if (is_watched(d) || size > SMALL)
         flight = flight_of(client->fd);
     d->acked_before = flight.acked;
@@ -277,7 +301,7 @@ void http_client_end(struct http_clients *c, const struct moment *now, struct ht
     bool wakes = false;
     pthread_mutex_lock(&c->lock);
     if (client->download) {
-        if (!why && !client->slow && unacknowledged(client->fd)) {
+        if (!why && !client->slow && is_on_its_way(client)) {
             client->state = LAST_BYTES;
             wakes = is_watched(client->download) && !c->last++;
         } else {
@@ -350,20 +374,71 @@ struct http_client *http_client_open(struct http_clients *c, const struct moment
     return client;
 }
 
-void http_client_close(struct http_clients *c, const struct moment *now, struct http_client *client)
+/* A connection ends, with the file that was on its way. */
+static void drop(struct http_clients *c, const struct moment *now, struct http_client *client)
 {
-    if (!client)
-        return;
-    pthread_mutex_lock(&c->lock);
     if (client->download)
-        finish(c, now, client, client->slow ? TOO_SLOW : !has_it_all(client) ? "the client went away" : NULL);
+        finish(c, now, client, client->slow ? TOO_SLOW : !has_it_all(client) ? WENT_AWAY : NULL);
     *client->at = client->next;
     if (client->next)
         client->next->at = client->at;
     source_drop(c, client->source);
     c->connections--;
-    pthread_mutex_unlock(&c->lock);
+    c->left -= client->left;
+    if (client->left)
+        close(client->fd);
     free(client);
+}
+
+/* A connection that is left ends without the last acknowledgment. With everything sent, that is how it is:
+ * boot loaders start the kernel when they have the last byte, and say no more; the file ended when they last
+ * said something. */
+static void drop_left(struct http_clients *c, const struct moment *now, struct http_client *client)
+{
+    uint64_t ago = now->mono_us - client->moved_us;
+    const struct moment moved = {.mono_us = now->mono_us - ago, .unix_us = now->unix_us - ago};
+    if (client->download && !client->slow && !has_it_all(client) && flight_of(client->fd).unsent == 0)
+        finish(c, &moved, client, NULL);
+    drop(c, now, client);
+}
+
+/* A connection that was for one file (HTTP/1.0, as lpxelinux speaks it) is closed as soon as our kernel has
+ * the last byte. Then the descriptor stays here until the client's has it too. */
+static bool stays(struct http_clients *c, const struct moment *now, struct http_client *client)
+{
+    if (!client->download || client->slow || client->state != LAST_BYTES || has_it_all(client) ||
+        !is_ending(client->fd))
+        return false;
+    int fd = fcntl(client->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    client->fd = fd;
+    client->left = true;
+    client->moved = flight_of(fd).acked;
+    client->moved_us = now->mono_us;
+    c->left++;
+    return true;
+}
+
+void http_client_close(struct http_clients *c, const struct moment *now, struct http_client *client)
+{
+    if (!client)
+        return;
+    pthread_mutex_lock(&c->lock);
+    if (!stays(c, now, client))
+        drop(c, now, client);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void http_client_booted(struct http_clients *c, const struct moment *now, const struct http_client *client)
+{
+    pthread_mutex_lock(&c->lock);
+    for (struct http_client *other = c->left ? c->first : NULL, *next; other; other = next) {
+        next = other->next;
+        if (other->left && other->from == client->from && flight_of(other->fd).unsent == 0)
+            drop_left(c, now, other);
+    }
+    pthread_mutex_unlock(&c->lock);
 }
 
 ipv4_t http_client_from(const struct http_client *client)
@@ -432,20 +507,34 @@ static void look_at_file(struct http_clients *c, const struct moment *now, struc
     }
 }
 
+static void look_at_left(struct http_clients *c, const struct moment *now, struct http_client *client)
+{
+    struct flight flight = flight_of(client->fd);
+    if (flight.acked != client->moved) {
+        client->moved = flight.acked;
+        client->moved_us = now->mono_us;
+    }
+    if (!client->download || client->slow || flight.state == CLOSE)
+        drop_left(c, now, client);
+}
+
 int http_clients_tick(struct http_clients *c, const struct moment *now)
 {
     pthread_mutex_lock(&c->lock);
     bool all = now->mono_us - c->looked_us >= TICK * UINT64_C(1000) - 1000;
     if (all)
         c->looked_us = now->mono_us;
-    for (struct http_client *client = c->first; client; client = client->next) {
+    for (struct http_client *client = c->first, *next; client; client = next) {
+        next = client->next;
         if (client->download && (all || is_watched(client->download)))
             look_at_file(c, now, client);
         else if (all && client->state == ASKING && !client->slow &&
                  now->mono_us - client->since_us > HTTP_REQUEST_S * SECOND)
             cut(c, client);
+        if (client->left)
+            look_at_left(c, now, client);
     }
-    int next = c->last ? TICK_LAST : c->watched ? TICK_WATCHED : c->connections || c->coming ? TICK : -1;
+    int ms = c->last ? TICK_LAST : c->watched ? TICK_WATCHED : c->connections || c->coming ? TICK : -1;
     pthread_mutex_unlock(&c->lock);
-    return next;
+    return ms;
 }

@@ -35,8 +35,12 @@ void http_clients_gone(struct http_clients *clients);
 /* The connection is there. NULL: no memory; it is served and not looked after. */
 struct http_client *http_client_open(struct http_clients *clients, const struct moment *now, int fd,
                                      ipv4_t from, ipv4_t local);
-/* Before its descriptor is closed. NULL is allowed. */
+/* Before its descriptor is closed. NULL is allowed. A connection whose file our kernel is still sending is
+ * looked after to its end, with a descriptor of our own. */
 void http_client_close(struct http_clients *clients, const struct moment *now, struct http_client *client);
+/* The machine runs what it was sent: what it had not acknowledged of files that all were sent, it has. */
+void http_client_booted(struct http_clients *clients, const struct moment *now,
+                        const struct http_client *client);
 ipv4_t http_client_from(const struct http_client *client);
 ipv4_t http_client_local(const struct http_client *client);
 

@@ -244,6 +244,8 @@ static void handle(const struct http_speaker *s, const struct moment *now, struc
                                       : "this is no request that HTTP knows",
                     ret_answer);
     } else {
+        if (client && str_eq(method, "POST") && str_eq(e->target.path, "/v1/report"))
+            http_client_booted(s->clients, now, client);
         http_handle(s->server, now,
                     &(struct http_request){.method = method,
                                            .target = e->target,

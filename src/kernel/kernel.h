@@ -1,15 +1,20 @@
-/* From a kernel definition to a bzImage in the artifact store (H26, H28), and a person's own changes to its
- * configuration.
+/* From a kernel definition to a kernel in the artifact store: a bzImage that is built (H26, H28), with a
+ * person's own changes to its configuration; or the one in a package of the distribution, byte for byte.
  *
  * The configuration is allnoconfig plus, in this order: the definition's fragments, its symbols, its
  * compression, and kernels/NAME.config of the user when there is one (which is what kernel_edit writes).
  * Every symbol asked for is checked to have survived. What was built is found again by the hash of all
  * inputs: the source, the merged configuration, the compiler, the embedded ramdisk.
+ *
+ * It is for env->arch: a bzImage for x86_64; for arm64 an EFI application, vmlinuz.efi where the definition
+ * names a compression, else the plain Image. There a fragment is looked for as fragments/arm64/NAME.config
+ * (or the user's kernels/NAME.arm64.config) first, and kernels/NAME.arm64.config is what kernel_edit writes.
  */
 #pragma once
 
 #include "build/artifact.h"
 #include "build/env.h"
+#include "build/fragment.h"
 #include "model/kernel.h"
 
 enum { KERNEL_UNCHANGED = 1 };
@@ -26,6 +31,27 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
  * tree holds, are not in it. 0 or -errno with diagnostics. */
 int kernel_definition_key(const struct kernel_def *def, const struct digest *initramfs,
                           const struct build_env *env, struct digest *ret_key);
+
+/* What a kernel is made from, for those who look at its tree without building it. */
+struct kernel_inputs {
+    char *tree;                   /* unpacked; never write to it */
+    struct digest source;         /* stands for its content */
+    struct fragments fragments;   /* what its configuration asks for */
+    const char *const *make_args; /* for struct kbuild */
+};
+void kernel_inputs_free(struct kernel_inputs *inputs);
+static inline void kernel_inputs_cleanup(struct kernel_inputs *inputs)
+{
+    kernel_inputs_free(inputs);
+}
+#define cleanup_kernel_inputs __attribute__((cleanup(kernel_inputs_cleanup)))
+
+/* Gets them; `own`: with the user's kernels/NAME.config. 0 or -errno with diagnostics. */
+int kernel_inputs(const struct kernel_def *def, const struct build_env *env, bool own,
+                  struct kernel_inputs *ret_inputs);
+
+/* The folder in which it is built, whether it is there or not; the caller's. */
+char *kernel_build_folder(const struct kernel_def *def, const struct build_env *env);
 
 /* Configures the kernel, lets a person change the configuration with the tree's own `program` (`menuconfig`),
  * and adds what changed to CONFIG_DIR/kernels/NAME.config. *ret_path is that file, or NULL when nothing was

@@ -12,7 +12,12 @@
 
 #define START_MS 10000 /* QEMU's time to greet */
 
-/* The card's own iPXE ROM comes with it: QEMU's default `romfile` for the model. */
+struct words {
+    char **items;
+    size_t n, cap;
+};
+
+/* A card's own iPXE ROM comes with it: QEMU's default `romfile` for the model. */
 static const struct {
     const char *name, *device;
 } nics[] = {
@@ -49,33 +54,67 @@ int lab_nic_parse(const char *name, enum lab_nic *ret_nic)
     return -EINVAL;
 }
 
-char **lab_node_arguments(const struct lab_node_spec *spec, int tap, int serial, int control)
+static void push_pair(struct words *words, const char *option, char *value)
 {
-    VEC(char *) words = {0};
+    VEC_PUSH(words, xstrdup(option));
+    VEC_PUSH(words, value);
+}
+
+static void push_all(struct words *words, const char *const *list)
+{
+    for (; list && *list; list++)
+        VEC_PUSH(words, xstrdup(*list));
+}
+
+/* UEFI: its code in flash that nothing writes to, its variables in flash that is the machine's own. */
+static void push_flash(struct words *words, const struct lab_firmware_info *info, int variables)
+{
+    if (info->code)
+        push_pair(words, "-drive", xasprintf("if=pflash,unit=0,format=raw,readonly=on,file=%s", info->code));
+    if (variables < 0)
+        return;
+    push_pair(words, "-drive", xasprintf("if=pflash,unit=1,format=raw,file=/dev/fd/%d", variables));
+}
+
+/* UEFI's network stack drives the card by itself, if that brings no ROM that does. */
+static const char *rom_option(const struct lab_node_spec *spec)
+{
+    return spec->firmware == LAB_FIRMWARE_BIOS ? "" : ",romfile=";
+}
+
+char **lab_node_arguments(const struct lab_node_spec *spec, const struct lab_node_ends *ends)
+{
+    const struct lab_firmware_info *info = lab_firmware_info(spec->firmware);
+    static const char *const fixed[] = {"-nodefaults",
+                                        "-display",
+                                        "none",
+                                        "-no-reboot",
+                                        "-S",
+                                        "-serial",
+                                        "chardev:serial",
+                                        "-mon",
+                                        "chardev=control,mode=control",
+                                        NULL};
+    struct words words = {0};
     char mac[MAC_TEXT_MAX];
-    /* graphics=off makes SeaBIOS and what it runs write on the serial port too, so that the console shows the
-     * boot from its first line. */
-    static const char *const fixed[] = {"qemu-system-x86_64", "-machine", "pc,graphics=off",
-                                        "-nodefaults",        "-display", "none",
-                                        "-no-reboot",         "-S",       "-serial",
-                                        "chardev:serial",     "-mon",     "chardev=control,mode=control"};
-    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-        VEC_PUSH(&words, xstrdup(fixed[i]));
-    const char *const pairs[][2] = {
-        {"-name", xstrdup(spec->name)},
-        {"-accel", xstrdup(spec->accel == LAB_ACCEL_KVM ? "kvm" : "tcg,thread=multi")},
-        {"-smp", xasprintf("%u", spec->cpus)},
-        {"-m", xasprintf("%lluM", (unsigned long long)(spec->memory >> 20))},
-        {"-chardev", xasprintf("socket,id=serial,fd=%d", serial)},
-        {"-chardev", xasprintf("socket,id=control,fd=%d", control)},
-        {"-netdev", xasprintf("tap,id=net,fd=%d", tap)},
-        {"-device",
-         xasprintf("%s,netdev=net,bootindex=1,mac=%s", nics[spec->nic].device, mac_format(&spec->mac, mac))},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-        VEC_PUSH(&words, xstrdup(pairs[i][0]));
-        VEC_PUSH(&words, (char *)(uintptr_t)pairs[i][1]);
-    }
+    VEC_PUSH(&words, xstrdup(info->program));
+    push_pair(&words, "-machine", xstrdup(info->machine));
+    push_all(&words, fixed);
+    push_pair(&words, "-name", xstrdup(spec->name));
+    push_pair(&words, "-accel", xstrdup(spec->accel == LAB_ACCEL_KVM ? "kvm" : "tcg,thread=multi"));
+    if (info->cpu)
+        push_pair(&words, "-cpu", xstrdup(info->cpu));
+    push_pair(&words, "-smp", xasprintf("%u", spec->cpus));
+    push_pair(&words, "-m", xasprintf("%lluM", (unsigned long long)(spec->memory >> 20)));
+    push_pair(&words, "-chardev", xasprintf("socket,id=serial,fd=%d", ends->serial));
+    push_pair(&words, "-chardev", xasprintf("socket,id=control,fd=%d", ends->control));
+    push_pair(&words, "-netdev", xasprintf("tap,id=net,fd=%d", ends->tap));
+    push_pair(&words, "-device",
+              xasprintf("%s,netdev=net,bootindex=1,mac=%s%s", nics[spec->nic].device,
+                        mac_format(&spec->mac, mac), rom_option(spec)));
+    push_flash(&words, info, ends->variables);
+    push_all(&words, info->extra);
+    push_all(&words, lab_method_words(spec->firmware, spec->method));
     VEC_PUSH(&words, NULL);
     return words.items;
 }
@@ -156,6 +195,21 @@ static int start_failed(struct lab_node *node, const struct lab_node_spec *spec,
     return r;
 }
 
+static int start_qemu(struct lab_node *node, const struct lab_node_spec *spec,
+                      const struct lab_node_ends *ends, struct diags *diags)
+{
+    int fds[] = {ends->tap, ends->serial, ends->control, ends->variables};
+    char **argv = lab_node_arguments(spec, ends);
+    int r = lab_child_start(&(struct lab_child_spec){.argv = (const char *const *)argv,
+                                                     .fds = fds,
+                                                     .fd_count = ends->variables < 0 ? 3 : 4},
+                            diags, &node->qemu);
+    names_free(argv);
+    if (r == -ENOENT)
+        diag_note(diags, NULL, "it is in the package %s", lab_firmware_info(spec->firmware)->program_package);
+    return r;
+}
+
 int lab_node_start(const struct lab_node_spec *spec, struct lab_net *net, struct diags *diags,
                    struct lab_node *ret_node)
 {
@@ -174,15 +228,15 @@ int lab_node_start(const struct lab_node_spec *spec, struct lab_net *net, struct
     }
     cleanup_close int their_control = control[1];
     node.control = control[0];
-    char **argv = lab_node_arguments(spec, tap, their_serial, their_control);
-    int fds[] = {tap, their_serial, their_control};
-    int r = lab_child_start(
-        &(struct lab_child_spec){.argv = (const char *const *)argv, .fds = fds, .fd_count = 3}, diags,
-        &node.qemu);
-    names_free(argv);
+    cleanup_close int variables = -1;
+    int r = lab_firmware_variables(spec->firmware, spec->variables, diags, &variables);
+    if (r == 0)
+        r = start_qemu(
+            &node, spec,
+            &(struct lab_node_ends){
+                .tap = tap, .serial = their_serial, .control = their_control, .variables = variables},
+            diags);
     if (r < 0) {
-        if (r == -ENOENT)
-            diag_note(diags, NULL, "it is in the package qemu-system-x86");
         lab_node_end(&node);
         return r;
     }

@@ -1,5 +1,5 @@
-/* A virtual machine without a disk, in QEMU: SeaBIOS and the iPXE ROM of its card, as a real machine would
- * have them. Its only way to boot is the network.
+/* A virtual machine without a disk, in QEMU, with the firmware that a real machine would have. Its only way
+ * to boot is the network.
  */
 #pragma once
 
@@ -7,6 +7,7 @@
 #include "lab/accel.h"
 #include "lab/child.h"
 #include "lab/console.h"
+#include "lab/firmware.h"
 #include "lab/net.h"
 
 enum lab_nic { LAB_NIC_VIRTIO, LAB_NIC_E1000 };
@@ -16,10 +17,13 @@ int lab_nic_parse(const char *name, enum lab_nic *ret_nic); /* 0 or -EINVAL */
 struct lab_node_spec {
     const char *name;
     struct mac mac;
-    enum lab_nic nic;
-    uint64_t memory; /* bytes; whole megabytes are given */
+    enum lab_nic nic; /* UEFI has a driver for virtio alone */
+    uint64_t memory;  /* bytes; whole megabytes are given */
     unsigned cpus;
     enum lab_accel accel; /* not LAB_ACCEL_AUTO */
+    enum lab_firmware firmware;
+    enum lab_method method;
+    const char *variables; /* a file that its variable store begins as; NULL: the firmware's own */
 };
 
 enum lab_power {
@@ -42,11 +46,18 @@ struct lab_node {
 };
 #define LAB_NODE_NONE ((struct lab_node){.qemu = LAB_CHILD_NONE, .serial = -1, .control = -1})
 
-/* The program and options of QEMU for a node whose tap, console and control are these descriptors: the same
- * for every stack that we measure. Ends with NULL; free with names_free. */
-char **lab_node_arguments(const struct lab_node_spec *spec, int tap, int serial, int control);
+/* QEMU's ends of what joins it to us: descriptors that it inherits. */
+struct lab_node_ends {
+    int tap, serial, control;
+    int variables; /* -1: none */
+};
 
-/* Builds the machine, powered off, with a tap on `net`. 0 or -errno with a diagnostic. */
+/* The program and options of QEMU for a node: the same for every stack that we measure. Ends with NULL; free
+ * with names_free. */
+char **lab_node_arguments(const struct lab_node_spec *spec, const struct lab_node_ends *ends);
+
+/* Builds the machine, powered off, with a tap on `net`. What its firmware needs is there
+ * (lab_firmware_check). 0 or -errno with a diagnostic. */
 int lab_node_start(const struct lab_node_spec *spec, struct lab_net *net, struct diags *diags,
                    struct lab_node *ret_node);
 /* Turns the power on. */

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "base/diag.h"
+#include "model/arch.h"
 #include "model/option.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* H11: how the kernel gets its address. */
@@ -20,6 +22,19 @@ enum root_mode {
     ROOT_OTHER, /* neither: `root` names what to switch to */
 };
 
+/* What a profile's nodes load first, where their firmware can (serve/bootpath.h). */
+enum loader {
+    LOADER_AUTO,      /* the fastest that is reliable with each firmware */
+    LOADER_PXELINUX,  /* BIOS, by TFTP */
+    LOADER_LPXELINUX, /* BIOS, by HTTP from its configuration on */
+    LOADER_IPXE,
+    LOADER_GRUB,
+    LOADER_UNIFIED, /* UEFI loads the kernel itself, with ramdisk and command line in it */
+    LOADER_SHIM,    /* UEFI with Secure Boot: the distribution's signed GRUB behind its shim */
+};
+extern const char *const loader_words[]; /* as in YAML: `auto`, `pxelinux`, ...; ends with NULL */
+const char *loader_name(enum loader loader);
+
 struct profile {
     char *name;
     char *kernel;  /* name of a kernel definition */
@@ -29,9 +44,19 @@ struct profile {
     char *root;    /* root=... for ROOT_OTHER; else NULL */
     enum ip_mode ip;
     enum root_mode root_mode;
+    bool unified; /* kernel, image and command line are built into one program for UEFI firmware as well */
     struct option_values options;
+    enum loader loader;
     char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a
                         URL for UEFI HTTP boot (P2); NULL: rambox's choice */
+    arch_set
+        archs; /* processors of its nodes: what its kernel and image are built for; empty: x86_64 alone */
     uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
     struct pos pos;
 };
+
+/* The architectures that a profile is for, never empty. */
+static inline arch_set profile_archs(const struct profile *profile)
+{
+    return profile->archs ? profile->archs : 1 << ARCH_X86_64;
+}

@@ -3,49 +3,109 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
-/* One row an architecture (P1). */
-static const struct {
-    uint16_t arch;
-    const char *file;
-} programs[] = {
-    {PXE_ARCH_BIOS, "pxelinux.0"}, /* H2 */
+const struct boot_program_row boot_programs[PROGRAMS] = {
+    [PROGRAM_PXELINUX] = {"pxelinux.0", "pxelinux.0", "pxelinux", false},
+    [PROGRAM_LPXELINUX] = {"lpxelinux.0", "lpxelinux.0", "pxelinux", false},
+    [PROGRAM_LDLINUX] = {"ldlinux.c32", "ldlinux.c32", "syslinux-common", false},
+    [PROGRAM_UNDIONLY] = {"undionly.kpxe", "undionly.kpxe", "ipxe", true},
+    [PROGRAM_SNPONLY] = {"snponly.efi", "snponly.efi", "ipxe", true},
+    [PROGRAM_GRUB_X64] = {"grubx64.efi", "grubnetx64.efi.signed", "grub-efi-amd64-signed", false},
+    [PROGRAM_SHIM_X64] = {"shimx64.efi", "shimx64.efi.signed", "shim-signed", false},
+    [PROGRAM_GRUB_ARM64] = {"grubaa64.efi", "grubnetaa64.efi.signed", "grub-efi-arm64-signed", false},
+    [PROGRAM_SHIM_ARM64] = {"shimaa64.efi", "shimaa64.efi.signed", "shim-signed:arm64", false},
 };
 
-/* Boot programs that are served but not sent as the boot file by themselves. */
-static const char *const others[] = {"lpxelinux.0"};
+/* Served by name as the user or the distribution has them, though no path begins with them. */
+static const struct {
+    const char *name;
+    bool ipxe;
+} others[] = {{"ipxe.efi", true}, {"ipxe.pxe", true}, {"undionly.kkpxe", true}, {"mmx64.efi", false}};
 
 const char *const bootfile_folders[] = {
-    "/usr/lib/PXELINUX",              /* Debian, Ubuntu: pxelinux */
-    "/usr/lib/syslinux/modules/bios", /* Debian, Ubuntu: syslinux-common (ldlinux.c32) */
-    "/usr/share/syslinux",            /* Fedora, openSUSE */
-    "/usr/lib/syslinux/bios",         /* Arch */
+    "/usr/lib/PXELINUX",               /* Debian, Ubuntu: pxelinux */
+    "/usr/lib/syslinux/modules/bios",  /* Debian, Ubuntu: syslinux-common (ldlinux.c32) */
+    "/usr/lib/ipxe",                   /* Debian, Ubuntu: ipxe */
+    "/usr/lib/grub/x86_64-efi-signed", /* Debian, Ubuntu: grub-efi-amd64-signed */
+    "/usr/lib/grub/arm64-efi-signed",  /* the same for arm64 */
+    "/usr/lib/shim",                   /* Debian, Ubuntu: shim-signed */
+    "/usr/share/syslinux",             /* Fedora, openSUSE */
+    "/usr/lib/syslinux/bios",          /* Arch */
+    "/usr/share/ipxe",                 /* Fedora; Arch has x86_64 beneath */
     NULL,
 };
 
-const char *bootfile_for(const struct pxe_client *client, uint16_t *ret_arch)
+static enum boot_program program_of(const char *name)
 {
-    static const uint16_t bios = PXE_ARCH_BIOS;
-    const uint16_t *archs = client->archs_n ? client->archs : &bios; /* P12 */
-    size_t n = client->archs_n ? client->archs_n : 1;
+    for (size_t i = 0; i < PROGRAMS; i++)
+        if (str_eq(boot_programs[i].name, name))
+            return (enum boot_program)i;
+    return PROGRAM_NONE;
+}
+
+size_t bootfile_names(const char *name, const char *ret_names[static BOOTFILE_NAMES_MAX])
+{
+    enum boot_program program = program_of(name);
+    size_t n = 0;
+    ret_names[n++] = name;
+    if (program != PROGRAM_NONE && !str_eq(boot_programs[program].file, name))
+        ret_names[n++] = boot_programs[program].file;
+    return n;
+}
+
+static bool is_in(int folder_fd, const char *name)
+{
+    const char *names[BOOTFILE_NAMES_MAX];
+    size_t n = bootfile_names(name, names);
+    struct stat st;
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < ARRAY_SIZE(programs); j++)
-            if (programs[j].arch == archs[i])
-                return programs[j].file;
-    *ret_arch = archs[0];
-    return NULL;
+        if (fstatat(folder_fd, names[i], &st, 0) == 0 && S_ISREG(st.st_mode))
+            return true;
+    return false;
+}
+
+unsigned bootfile_found(const int *folder_fds, size_t n)
+{
+    unsigned found = 0;
+    for (size_t program = 0; program < PROGRAMS; program++)
+        for (size_t i = 0; i < n; i++)
+            if (is_in(folder_fds[i], boot_programs[program].name))
+                found |= 1u << program;
+    return found;
+}
+
+unsigned bootfile_found_here(const char *own)
+{
+    const char *const only[] = {own, NULL};
+    unsigned found = 0;
+    for (const char *const *folder = own ? only : bootfile_folders; *folder; folder++) {
+        cleanup_close int fd = open(*folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+            found |= bootfile_found(&fd, 1);
+    }
+    return found;
+}
+
+static bool is_other(const char *name, bool ipxe_only)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (str_eq(others[i].name, name))
+            return others[i].ipxe || !ipxe_only;
+    return false;
 }
 
 static bool is_known(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-        if (str_eq(programs[i].file, name))
-            return true;
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-        if (str_eq(others[i], name))
-            return true;
-    return false;
+    return program_of(name) != PROGRAM_NONE || is_other(name, false);
+}
+
+bool bootfile_is_ipxe(const char *name)
+{
+    enum boot_program program = program_of(name);
+    return program != PROGRAM_NONE ? boot_programs[program].ipxe : is_other(name, true);
 }
 
 bool bootfile_is_program(const char *name)
@@ -54,7 +114,7 @@ bool bootfile_is_program(const char *name)
     for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
         if (str_ends(name, endings[i]))
             return true;
-    return is_known(name);
+    return false;
 }
 
 bool bootfile_is_loader(const char *name)

@@ -51,6 +51,7 @@ struct dhcp_server *dhcp_server_new(const struct dhcp_server_config *config)
     if (!s)
         return NULL;
     s->config = *config;
+    s->programs = BOOTFILE_ALL;
     s->leases = lease_table_new(config->random(config->user));
     s->recent = recent_new(config->random(config->user));
     if (!s->leases || !s->recent) {
@@ -81,6 +82,11 @@ int dhcp_server_set_addresses(struct dhcp_server *s, const ipv4_t *addresses, si
     s->own = own;
     s->own_n = n;
     return 0;
+}
+
+void dhcp_server_set_programs(struct dhcp_server *s, unsigned found)
+{
+    s->programs = found;
 }
 
 /* What remains of a span that ends at a Unix time, as a monotonic time. */
@@ -342,10 +348,14 @@ static void find_boot(struct exchange *x, enum dhcp_verdict verdict)
     struct boot boot;
     if (dhcp_has(x->packet, DHCP_TRIAL))
         return;
-    if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE)
+    if (o->request == DHCP_DISCOVER && x->pxe.class != PXE_NONE && !x->pxe.ipxe)
+        boot_table_firmware(x->server->config.boots, x->now, &o->mac);
+    if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE) {
         o->boot = boot_table_discover(x->server->config.boots, x->now, &o->mac, o->node,
                                       x->profile ? x->profile->name : NULL, x->generation->number);
-    else if (boot_table_by_mac(x->server->config.boots, &o->mac, &boot, NULL))
+        boot_table_set_arch(x->server->config.boots, o->boot,
+                            arch_of_firmware(x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS));
+    } else if (boot_table_by_mac(x->server->config.boots, &o->mac, &boot, NULL))
         o->boot = boot.id;
 }
 

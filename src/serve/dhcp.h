@@ -51,6 +51,9 @@ int dhcp_server_load_lease(struct dhcp_server *server, const struct moment *now,
  * them is meant for us. They are never given out either. Call again when they change. 0 or -ENOMEM. */
 int dhcp_server_set_addresses(struct dhcp_server *server, const ipv4_t *addresses, size_t n);
 
+/* P1: which boot programs are there, one bit each (serve/bootfile.h); all of them until it is said. */
+void dhcp_server_set_programs(struct dhcp_server *server, unsigned found);
+
 /* What arrived. */
 struct dhcp_arrival {
     const char *interface; /* its name */

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "proto/pxe.h"
+#include "serve/bootpath.h"
 #include "serve/dhcp.h"
 #include "serve/lease_table.h"
 #include "serve/recent.h"
@@ -25,6 +26,7 @@ struct dhcp_server {
     struct recent *recent;
     ipv4_t *own; /* D7 */
     size_t own_n;
+    unsigned programs;         /* bootfile_found */
     unsigned generation;       /* whose pools the table knows */
     struct dhcp_packet packet; /* the message at hand */
 };
@@ -49,7 +51,10 @@ struct exchange {
     size_t settings_n;
     struct client_key key;
     struct pxe_client pxe;
-    uint8_t wanted[32]; /* one bit an option of its parameter list (55); all without one */
+    const struct boot_path *path; /* what it is told to load; NULL: nothing, or a boot_file that is named */
+    char boot_name[ARTIFACT_PATH_MAX]; /* of a unified image */
+    char boot_url[192];                /* of a path by HTTP */
+    uint8_t wanted[32];                /* one bit an option of its parameter list (55); all without one */
 };
 
 /* Stays silent for this reason, with a note for people. */

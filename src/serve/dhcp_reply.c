@@ -121,6 +121,14 @@ static ipv4_t server_id(const struct exchange *x)
     return x->packet->giaddr && override.left == 4 ? reader_u32(&override) : x->arrival->local;
 }
 
+/* Where to boot from (RFC 2131 §2). A unified image has no address of ours in it: its kernel asks for one,
+ * and init reports to the server that is named here (`rambox.server=:PORT`). */
+static ipv4_t next_server(const struct exchange *x, const char *file)
+{
+    bool unified = x->profile && x->profile->unified && x->outcome->reply != DHCP_NAK;
+    return file || unified ? x->arrival->local : 0;
+}
+
 static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char *file)
 {
     const struct dhcp_packet *p = x->packet;
@@ -133,7 +141,7 @@ static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char
         .hlen = p->hlen,
         .ciaddr = o->reply == DHCP_ACK || o->reply == DHCP_BOOTP ? p->ciaddr : 0,
         .yiaddr = yiaddr,
-        .siaddr = file ? x->arrival->local : 0,
+        .siaddr = next_server(x, file),
         .giaddr = p->giaddr,
         .file = file && strlen(file) < 128 ? file : NULL, /* a longer one stands in 67 alone */
     };
@@ -284,40 +292,119 @@ static void put_services(struct reply *r)
     put_settings(r, &x->generation->site->options);
 }
 
-/* The boot file for this firmware. NULL: it is none, or there is none for it (P1), and people are told. */
-static const char *boot_file(struct exchange *x)
+/* The URL of a file of ours, for this client; an empty name gives where all of them are. */
+static const char *format_url(const struct exchange *x, const char *file, char *buf, size_t size)
 {
-    uint16_t arch = 0;
+    char ip[IPV4_TEXT_MAX];
+    snprintf(buf, size, "http://%s:%u/%s", ipv4_format(x->arrival->local, ip),
+             x->generation->site->server.http_port, file);
+    return buf;
+}
+
+static bool has_http(const struct exchange *x)
+{
+    return x->generation->site->server.http_port != 0;
+}
+
+/* What a class or the profile names, when this client can load it. An iPXE that asks has been loaded, perhaps
+ * by that very name: it is told what comes next (P9). */
+static const char *named_file(struct exchange *x, const char *named)
+{
     bool http = x->pxe.class == PXE_HTTP_CLIENT;
-    if (x->pxe.class == PXE_NONE && x->packet->type != DHCP_BOOTP)
+    if (x->pxe.ipxe && bootfile_is_ipxe(named))
         return NULL;
-    const char *named = exchange_boot_file(x);
-    bool url = named && (str_starts(named, "http://") || str_starts(named, "https://"));
-    if (named && url == http)
+    if (is_url(named))
+        return http || x->pxe.ipxe ? named : NULL;
+    if (!http)
         return named;
-    if (named && url && x->pxe.ipxe)
-        return named;
-    const char *file = bootfile_for(&x->pxe, &arch);
-    if (!named && file && !http)
-        return file;
-    const char *name = pxe_arch_name(named || file ? x->pxe.archs[0] : arch);
+    return has_http(x) ? format_url(x, named, x->boot_url, sizeof(x->boot_url)) : NULL;
+}
+
+/* Says why there is no boot file, with what to do: into the outcome, and at once when a boot begins. */
+static void explain(struct exchange *x, const char *named, const struct boot_path *missing)
+{
+    unsigned arch = x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS;
+    const char *name = pxe_arch_name(arch) ? pxe_arch_name(arch) : "unknown";
     char *note = x->outcome->note;
     size_t size = sizeof(x->outcome->note);
-    if (http)
+    if (missing && missing->program != PROGRAM_NONE)
         snprintf(note, size,
-                 "UEFI HTTP boot (architecture %u, %s) needs a URL: give its profile or a class of arch %u a "
-                 "boot_file with one",
-                 x->pxe.archs[0], name ? name : "unknown", x->pxe.archs[0]);
-    else if (named)
+                 "%s is in none of the loader folders: install the package %s, or set server: loaders:",
+                 boot_programs[missing->program].name, boot_programs[missing->program].package);
+    else if (missing)
+        snprintf(note, size, "profile %.63s has no unified image for architecture %u (%s)",
+                 x->profile ? x->profile->name : "(none)", arch, name);
+    else if (named && is_url(named))
         snprintf(note, size, "the boot_file %.100s is a URL, which this firmware cannot load by TFTP", named);
+    else if (x->pxe.class == PXE_HTTP_CLIENT)
+        snprintf(
+            note, size,
+            "UEFI HTTP boot (architecture %u, %s) has no boot path: give its profile or a class of arch %u a "
+            "boot_file that is a URL",
+            arch, name, arch);
     else
         snprintf(note, size,
                  "firmware architecture %u (%s) has no boot program: name one with boot_file in its profile "
                  "or in a class of arch %u, or set the machine to boot by legacy BIOS PXE",
-                 arch, name ? name : "unknown", arch);
+                 arch, name, arch);
     if (x->packet->type == DHCP_DISCOVER)
         alert(x, "%s", note);
-    return NULL;
+}
+
+/* The name of its profile's unified image; NULL: there is none for its processor. */
+static const char *unified_file(const struct exchange *x, char buf[static ARTIFACT_PATH_MAX])
+{
+    static const uint16_t able[] = {PXE_ARCH_EFI_BC, PXE_ARCH_EFI_X64, PXE_ARCH_EFI_X64_HTTP,
+                                    PXE_ARCH_EFI_ARM64, PXE_ARCH_EFI_ARM64_HTTP};
+    uint16_t arch = x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS;
+    const struct generation *g = x->generation;
+    char name[ARTIFACT_NAME_MAX];
+    bool uefi = false;
+    for (size_t i = 0; i < ARRAY_SIZE(able); i++)
+        uefi |= able[i] == arch;
+    if (!uefi || !x->profile)
+        return NULL;
+    artifact_name_format(x->profile->name, arch_of_firmware(arch), name);
+    return generation_artifact(g, ARTIFACT_UNIFIED, name)
+               ? artifact_path_format(g->number, ARTIFACT_UNIFIED, name, buf)
+               : NULL;
+}
+
+/* What this firmware loads first. NULL: it is none, or there is nothing for it (P1), and people are told. */
+static const char *boot_file(struct exchange *x)
+{
+    const struct boot_path *missing;
+    struct pxe_client client = x->pxe;
+    if (client.class == PXE_NONE && x->packet->type != DHCP_BOOTP)
+        return NULL;
+    if (client.class == PXE_NONE)
+        client.class = PXE_CLIENT; /* D19: an old ROM */
+    const char *named = exchange_boot_file(x), *file = named ? named_file(x, named) : NULL;
+    if (file)
+        return file;
+    const char *unified = unified_file(x, x->boot_name);
+    x->path =
+        boot_path_choose(&(struct boot_path_request){.client = &client,
+                                                     .loader = x->profile ? x->profile->loader : LOADER_AUTO,
+                                                     .found = x->server->programs,
+                                                     .unified = unified,
+                                                     .http = has_http(x)},
+                         &missing);
+    bool stranger = named && !(client.ipxe && bootfile_is_ipxe(named));
+    if (!x->path || missing || stranger)
+        explain(x, named, missing);
+    if (!x->path || stranger)
+        return NULL;
+    file = boot_path_file(x->path, unified);
+    return x->path->protocol == BOOT_TFTP ? file : format_url(x, file, x->boot_url, sizeof(x->boot_url));
+}
+
+/* RFC 5071: lpxelinux fetches everything from where its prefix says. */
+static void put_prefix(struct reply *r)
+{
+    char base[64];
+    if (r->x->path && r->x->path->program == PROGRAM_LPXELINUX && has_http(r->x))
+        put_text(r, DHCP_PXELINUX_PREFIX, format_url(r->x, "", base, sizeof(base)));
 }
 
 /* P2: no PXE options, a URL. */
@@ -350,6 +437,7 @@ static void put_pxe(struct reply *r, const char *file)
     if (x->pxe.ipxe)
         put(r, DHCP_IPXE, buf, pxe_ipxe_encode(buf));
     put_text(r, DHCP_PXELINUX_CONFIG, pxelinux_config_name(&x->outcome->mac, config));
+    put_prefix(r);
 }
 
 static void put_boot(struct reply *r, const char *file)

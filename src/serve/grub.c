@@ -35,22 +35,28 @@ static int write_words(FILE *out, const char *cmdline)
 
 int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
-    char *text = NULL;
+    char *text = NULL, server[IPV4_TEXT_MAX];
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return -ENOMEM;
+    fprintf(out, "# %s, generation %u\n", d->name, d->generation);
+    if (d->http_port) /* GRUB without HTTP, as Debian's signed one is, finds no such device and goes on by
+                         TFTP */
+        fprintf(out, "if [ -e '(http,%s:%u)/healthz' ]; then set root='http,%s:%u'; fi\n",
+                ipv4_format(d->server, server), d->http_port, server, d->http_port);
     fprintf(out,
-            "# %s, generation %u\n"
             "set default=0\n"
             "set timeout=0\n"
             "menuentry 'rambox' --unrestricted {\n"
             "  linux '/%s'",
-            d->name, d->generation, d->kernel);
+            d->kernel);
     int r = write_words(out, d->cmdline);
     fputc('\n', out);
-    if (d->image[0])
-        fprintf(out, "  initrd '/%s'\n", d->image);
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    size_t n = boot_initrds(d, initrds);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s '/%s'%s", i ? "" : "  initrd", initrds[i].path, i + 1 == n ? "\n" : "");
     fputs("}\n", out);
     if (fclose(out) != 0)
         r = -ENOMEM;

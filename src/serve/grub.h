@@ -1,5 +1,5 @@
 /* GRUB's configuration: one entry, started at once. Its paths are without a device, so that GRUB goes on with
- * the one ($root) that the configuration came from, be that TFTP or HTTP.
+ * the one ($root) that the configuration came from, or with HTTP when that was TFTP and GRUB has both.
  *
  * The words of the command line stand in single quotes, within which GRUB replaces nothing. GRUB itself puts
  * quotes around a word that holds blanks, and a backslash before each quote and backslash in it: so

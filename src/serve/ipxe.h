@@ -16,7 +16,8 @@
 
 #include <stddef.h>
 
-#define IPXE_ENTRY "boot.ipxe"
+#define IPXE_ENTRY  "boot.ipxe"
+#define IPXE_SCRIPT "ipxe" /* the machine's own, of whoever asks */
 
 /* Both texts are the caller's. */
 

@@ -134,7 +134,10 @@ def http_kept(path):
         status, fields, rest = http_head(s)
         size = int(fields.get("content-length", -1))
         while method == "GET" and len(rest) < size:
-            rest += s.recv(1 << 20)
+            piece = s.recv(1 << 20)
+            if not piece:
+                break
+            rest += piece
         odd = [name for name, value in fields.items() if not value]
         print(method, status, size, len(rest), "close" if fields.get("connection") == "close" else "kept", *odd)
     s.settimeout(2)

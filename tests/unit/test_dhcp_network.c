@@ -147,9 +147,9 @@ static void test_proxy_leaves_the_rest(void **state)
     put_pxe();
     assert_silent(SILENCE_PROXY);
     message(DHCP_DISCOVER, &n1_mac); /* P1: nothing to boot: no offer that would keep it from others */
-    put("\x3c\x09PXEClient\x5d\x02\x00\x0b", 15);
+    put("\x3c\x09PXEClient\x5d\x02\x00\x06", 15);
     assert_silent(SILENCE_NO_BOOT_FILE);
-    assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "arm64"));
+    assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "IA32"));
 }
 
 static void test_proxy_overhears_the_address(void **state) /* so that the first file belongs to the boot */

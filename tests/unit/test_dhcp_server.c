@@ -11,8 +11,6 @@ static void test_pxe_offer(void **state) /* H1, H2, H4, P3, P4, P6, P9, P10 */
     static const uint8_t uuid[17] = {0, 1, 2, 3};
     message(DHCP_DISCOVER, &n1_mac);
     put_pxe();
-    put("\x4d\x04iPXE", 6);
-    PUT(DHCP_IPXE, 3, 19, 1, 1);
     PUT(DHCP_CLIENT_UUID, 17);
     put(uuid, 17);
     assert_int_equal(handle(), DHCP_SEND);
@@ -24,7 +22,7 @@ static void test_pxe_offer(void **state) /* H1, H2, H4, P3, P4, P6, P9, P10 */
     assert_option(DHCP_TFTP_SERVER_NAME, "10.7.0.1", 8);
     assert_option(DHCP_VENDOR_SPECIFIC, "\1\4\0\0\0\0\6\1\10\377", 10);
     assert_option(DHCP_CLIENT_UUID, uuid, 17);
-    assert_option(DHCP_IPXE, "\xb0\1\1", 3);
+    assert_false(dhcp_has(&bed.reply, DHCP_IPXE));
     assert_option(DHCP_PXELINUX_CONFIG, "pxelinux.cfg/01-52-54-00-00-00-01", 33);
     assert_int_equal(number(DHCP_SERVER_ID), SERVER);
     assert_int_equal(number(DHCP_LEASE_TIME), 86400); /* H3 */
@@ -42,6 +40,30 @@ static void test_pxe_offer(void **state) /* H1, H2, H4, P3, P4, P6, P9, P10 */
     assert_true(bed.outcome.boot != 0);
     assert_int_equal(bed.events.n[EVENT_BOOT], 2); /* begun, and its address known */
     assert_string_equal(bed.events.detail[EVENT_DHCP_OUT], "OFFER");
+}
+
+static void
+test_ipxe_offer(void **state) /* P9: by HTTP where it says that it can, and without waiting for a proxy */
+{
+    static const struct {
+        const char *features, *file;
+        size_t n;
+    } rows[] = {
+        {"\xaf\3\x13\1\1", "http://10.7.0.1:8069/boot.ipxe", 5},
+        {"\xaf\3\x13\1\0", "ipxe", 5},
+        {"\xaf\3\x12\1\1", "ipxe", 5},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        message(DHCP_DISCOVER, &n1_mac);
+        put_pxe();
+        put("\x4d\x04iPXE", 6);
+        put(rows[i].features, rows[i].n);
+        assert_int_equal(handle(), DHCP_SEND);
+        assert_string_equal(bed.reply.file, rows[i].file);
+        assert_option(DHCP_BOOT_FILE, rows[i].file, strlen(rows[i].file) + 1);
+        assert_option(DHCP_IPXE, "\xb0\1\1", 3);
+        assert_option(DHCP_VENDOR_SPECIFIC, "\1\4\0\0\0\0\6\1\10\377", 10);
+    }
 }
 
 static void
@@ -799,6 +821,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(pxe_offer),
+        TEST(ipxe_offer),
         TEST(parameter_list),
         TEST(static_node_needs_no_lease),
         TEST(unknown_denied),

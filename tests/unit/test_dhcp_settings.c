@@ -1,5 +1,6 @@
 /* serve/dhcp: what definitions set for a client: options, classes, lease times, names, boot files. */
 #include "dhcp_bed.h"
+#include "serve/bootfile.h"
 
 static void set_bytes(struct option_values *values, uint8_t code, const void *data, size_t n, bool always)
 {
@@ -242,6 +243,32 @@ static void test_class_profile(void **state) /* for machines that name none them
     }
 }
 
+/* P1: the boot knows the processor of its machine by the firmware's architecture; without one BIOS is meant.
+ */
+static void test_architecture_of_a_boot(void **state)
+{
+    static const struct {
+        char option[5]; /* 93 */
+        size_t size;
+        enum cpu_arch arch;
+    } rows[] = {{"\x5d\x02\x00\x07", 4, ARCH_X86_64},
+                {"\x5d\x02\x00\x0b", 4, ARCH_ARM64},
+                {"\x5d\x02\x00\x0a", 4, ARCH_ARM64}, /* of none that is known: what was known stays */
+                {"", 0, ARCH_X86_64}};
+    (void)state;
+    use_site(fixture_site(UNKNOWN_DENY), 2);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct boot boot;
+        message(DHCP_DISCOVER, &n1_mac);
+        put("\x3c\x09PXEClient", 11);
+        put(rows[i].option, rows[i].size);
+        handle();
+        if (!boot_table_by_mac(bed.boots, &n1_mac, &boot, NULL))
+            fail_msg("row %zu began no boot", i);
+        assert_int_equal(boot.arch, rows[i].arch);
+    }
+}
+
 static void test_boot_files(void **state) /* P1, P2, P4 */
 {
     struct site *site = fixture_site(UNKNOWN_DENY);
@@ -264,12 +291,57 @@ static void test_boot_files(void **state) /* P1, P2, P4 */
     assert_text(DHCP_VENDOR_CLASS, "HTTPClient");
     assert_text(DHCP_BOOT_FILE, "http://10.7.0.1/boot.efi");
     assert_false(dhcp_has(&bed.reply, DHCP_VENDOR_SPECIFIC));
-    message(DHCP_DISCOVER, &n1_mac); /* P1: neither has a row: an address all the same, and an alert */
-    put("\x3c\x0aHTTPClient\x5d\x02\x00\x13", 16);
+    message(DHCP_DISCOVER, &n1_mac); /* P1: it has no row: an address all the same, and an alert */
+    put("\x3c\x0aHTTPClient\x5d\x02\x00\x0f", 16);
     assert_int_equal(handle(), DHCP_SEND);
     assert_false(dhcp_has(&bed.reply, DHCP_BOOT_FILE));
-    assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "architecture 19"));
+    assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "architecture 15"));
     assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "boot_file"));
+    message(DHCP_DISCOVER,
+            &n1_mac); /* P9: the iPXE that was named asks, and is not told to load itself again */
+    put("\x3c\x09PXEClient\x5d\x02\x00\x07\x4d\x04iPXE\xaf\3\x13\1\1", 26);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_string_equal(bed.reply.file, "http://10.7.0.1:8069/boot.ipxe");
+    free(http->boot_file);
+    http->boot_file = xstrdup("snponly.efi");
+    message(DHCP_DISCOVER, &n1_mac); /* P2: a file of ours by its URL */
+    put("\x3c\x0aHTTPClient\x5d\x02\x00\x10", 16);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_text(DHCP_BOOT_FILE, "http://10.7.0.1:8069/snponly.efi");
+}
+
+static void set_loader(enum loader loader)
+{
+    struct site *site = fixture_site(UNKNOWN_DENY);
+    site->profiles.items[0].loader = loader;
+    use_site(site, 2);
+}
+
+static void test_loaders(void **state) /* a profile's loader; what is not there is named with its package */
+{
+    set_loader(LOADER_LPXELINUX);
+    message(DHCP_DISCOVER, &n1_mac);
+    put_pxe();
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_string_equal(bed.reply.file, "lpxelinux.0");
+    assert_text(DHCP_PXELINUX_PREFIX, "http://10.7.0.1:8069/");
+    message(DHCP_DISCOVER, &n1_mac); /* a firmware that cannot use it has its own */
+    put("\x3c\x09PXEClient\x5d\x02\x00\x07", 15);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_string_equal(bed.reply.file, "grubx64.efi");
+    assert_false(dhcp_has(&bed.reply, DHCP_PXELINUX_PREFIX));
+    dhcp_server_set_programs(bed.server, BOOTFILE_ALL & ~(1u << PROGRAM_GRUB_X64));
+    message(DHCP_DISCOVER, &n1_mac);
+    put("\x3c\x09PXEClient\x5d\x02\x00\x07", 15);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_string_equal(bed.reply.file, "snponly.efi");
+    assert_int_equal(bed.events.n[EVENT_DHCP_ALERT], 0);
+    set_loader(LOADER_GRUB);
+    message(DHCP_DISCOVER, &n1_mac);
+    put("\x3c\x09PXEClient\x5d\x02\x00\x07", 15);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_string_equal(bed.reply.file, "snponly.efi"); /* better than nothing, and said */
+    assert_non_null(strstr(bed.events.detail[EVENT_DHCP_ALERT], "grub-efi-amd64-signed"));
 }
 
 static void test_url_for_a_rom(void **state) /* P9: iPXE loads URLs; a ROM that cannot is not sent one */
@@ -407,6 +479,8 @@ int main(void)
         TEST_ALLOW(class_pool),
         TEST_ALLOW(class_profile),
         TEST(boot_files),
+        TEST(architecture_of_a_boot),
+        TEST(loaders),
         TEST(url_for_a_rom),
         TEST(times),
         TEST(fqdn),

@@ -1,6 +1,7 @@
 /* lab/: consoles, children that end with us, and the machine that every stack is measured on. */
 #include "base/file.h"
 #include "base/str.h"
+#include "lab/efi_vars.h"
 #include "lab/node.h"
 #include "test.h"
 
@@ -158,7 +159,7 @@ static void machine_has_a_card_and_no_disk(void **state)
                                  .memory = 48 << 20,
                                  .cpus = 2,
                                  .accel = LAB_ACCEL_TCG};
-    char **argv = lab_node_arguments(&spec, 7, 8, 9);
+    char **argv = lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, -1});
     assert_true(has_pair(argv, "-device", "e1000,netdev=net,bootindex=1,mac=52:54:00:77:00:01"));
     assert_true(has_pair(argv, "-m", "48M"));
     assert_true(has_pair(argv, "-smp", "2"));
@@ -167,6 +168,47 @@ static void machine_has_a_card_and_no_disk(void **state)
         assert_false(str_starts(*word, "-drive") || str_starts(*word, "-hd") || str_starts(*word, "-cdrom") ||
                      str_starts(*word, "-kernel"));
     names_free(argv);
+}
+
+#define OVMF_VARS "/usr/share/OVMF/OVMF_VARS_4M.fd"
+
+/* What EDK2 wrote itself is read, and what was added is found again: it has a platform key now. */
+static void keys_are_enrolled_once(void **state)
+{
+    (void)state;
+    cleanup_free char *store = NULL, *theirs = NULL;
+    size_t size, their_size;
+    const char der[] = "stands for a certificate";
+    assert_int_equal(file_read(OVMF_VARS, 1 << 24, &store, &size), 0);
+    assert_int_equal(file_read("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", 1 << 24, &theirs, &their_size), 0);
+    assert_int_equal(lab_vars_add_keys(theirs, their_size, der, sizeof(der)), -EBADMSG);
+    assert_null(memmem(store, size, der, sizeof(der)));
+    assert_int_equal(lab_vars_add_keys(store, size, der, sizeof(der)), 0);
+    assert_non_null(memmem(store, size, der, sizeof(der)));
+    assert_non_null(memmem(store, size, "d\0b\0\0", 6));
+    assert_non_null(memmem(store, size, "S\0e\0c\0u\0r\0e\0B\0o\0o\0t\0E\0n", 21));
+    assert_int_equal(lab_vars_add_keys(store, size, der, sizeof(der)), -EBADMSG);
+}
+
+static void stores_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    cleanup_diags struct diags diags = {0};
+    char none[256] = "", to[] = "/tmp/rambox-vars-XXXXXX";
+    close(mkstemp(to));
+    cleanup_free char *store = NULL, *large = calloc(1, 65536);
+    size_t size;
+    assert_int_equal(file_read(OVMF_VARS, 1 << 24, &store, &size), 0);
+    assert_int_equal(lab_vars_add_keys(none, sizeof(none), "x", 1), -EBADMSG);
+    assert_int_equal(lab_vars_add_keys(store, 80, "x", 1), -EBADMSG);
+    assert_int_equal(lab_vars_add_keys(store, 4096, "x", 1), -EBADMSG); /* cut short */
+    assert_int_equal(lab_vars_add_keys(store, size, large, 65537), -ENOSPC);
+    assert_int_equal(lab_vars_add_keys(store, size, large, 65536), 0);
+    assert_int_equal(lab_vars_enroll("/nonexistent", to, OVMF_VARS, &diags), -ENOENT);
+    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, OVMF_VARS, &diags), -EINVAL);
+    assert_non_null(strstr(diags.list.items[1].text, "no certificate in PEM form"));
+    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, "/usr/share/ovmf/PkKek-1-snakeoil.pem", &diags), 0);
+    unlink(to);
 }
 
 static void names_of_cards_and_accelerators(void **state)
@@ -183,6 +225,92 @@ static void names_of_cards_and_accelerators(void **state)
     assert_int_equal(lab_accel_resolve(LAB_ACCEL_TCG), LAB_ACCEL_TCG);
 }
 
+/* Each row of the table, as far as it can be seen without starting it. */
+static void firmware_boots_from_the_network_alone(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++)
+        for (unsigned method = LAB_METHOD_PXE; method <= LAB_METHOD_HTTP; method++) {
+            const struct lab_firmware_info *info = lab_firmware_info(i);
+            struct lab_node_spec spec = {.name = "n1",
+                                         .memory = info->memory,
+                                         .cpus = 1,
+                                         .accel = LAB_ACCEL_TCG,
+                                         .firmware = i,
+                                         .method = method};
+            char **argv =
+                lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, info->variables ? 10 : -1});
+            enum lab_firmware parsed;
+            assert_int_equal(lab_firmware_parse(info->word, &parsed), 0);
+            assert_int_equal(parsed, i);
+            assert_string_equal(argv[0], info->program);
+            assert_true(has_pair(argv, "-machine", info->machine));
+            assert_int_equal(has_pair(argv, "-drive", "if=pflash,unit=1,format=raw,file=/dev/fd/10"),
+                             info->variables != NULL);
+            const char *device = i == LAB_FIRMWARE_BIOS
+                                     ? "virtio-net-pci,netdev=net,bootindex=1,mac=00:00:00:00:00:00"
+                                     : "virtio-net-pci,netdev=net,bootindex=1,mac=00:00:00:00:00:00,romfile=";
+            assert_true(has_pair(argv, "-device", device));
+            bool pxe_off = has_pair(argv, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n");
+            assert_int_equal(pxe_off, i != LAB_FIRMWARE_BIOS && method == LAB_METHOD_HTTP);
+            names_free(argv);
+        }
+}
+
+static void only_secure_boot_guards_its_store(void **state)
+{
+    (void)state;
+    struct lab_node_spec spec = {.name = "n1", .cpus = 1, .memory = 1 << 28, .accel = LAB_ACCEL_TCG};
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++) {
+        spec.firmware = i;
+        char **argv = lab_node_arguments(&spec, &(struct lab_node_ends){7, 8, 9, 10});
+        bool guarded = has_pair(argv, "-global", "driver=cfi.pflash01,property=secure,value=on");
+        assert_int_equal(guarded, i == LAB_FIRMWARE_SECURE);
+        assert_int_equal(guarded, strstr(lab_firmware_info(i)->machine, "smm=on") != NULL);
+        names_free(argv);
+    }
+}
+
+static void variable_store_is_a_copy(void **state)
+{
+    (void)state;
+    cleanup_diags struct diags diags = {0};
+    char path[] = "/tmp/rambox-vars-XXXXXX";
+    int fd = mkstemp(path), copy = 7;
+    assert_int_equal(write_all(fd, "store", 5), 0);
+    close(fd);
+    assert_int_equal(lab_firmware_variables(LAB_FIRMWARE_UEFI, path, &diags, &copy), 0);
+    assert_int_equal(pwrite(copy, "S", 1, 0), 1);
+    close(copy);
+    cleanup_free char *data = NULL;
+    size_t size = 0;
+    assert_int_equal(file_read(path, 100, &data, &size), 0);
+    assert_string_equal(data, "store");
+    unlink(path);
+    assert_int_equal(lab_firmware_variables(LAB_FIRMWARE_UEFI, path, &diags, &copy), -ENOENT);
+    assert_non_null(strstr(diags.list.items[0].text, path));
+    assert_int_equal(lab_firmware_variables(LAB_FIRMWARE_BIOS, NULL, &diags, &copy), 0);
+    assert_int_equal(copy, -1);
+}
+
+/* F1: with an empty PATH every program is missing; whatever is, is said with a package. */
+static void missing_firmware_names_its_package(void **state)
+{
+    (void)state;
+    cleanup_free char *path = xstrdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    for (unsigned i = 0; i < LAB_FIRMWARES; i++) {
+        cleanup_diags struct diags diags = {0};
+        const struct lab_firmware_info *info = lab_firmware_info(i);
+        assert_int_equal(lab_firmware_check(i, &diags), -ENOENT);
+        assert_non_null(strstr(diags.list.items[0].text, info->program_package));
+        VEC_EACH(diag, &diags.list)
+            assert_non_null(strstr(diag->text, "install the package "));
+        assert_true(!info->code == !info->package && !info->code == !info->variables);
+    }
+    setenv("PATH", path, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,7 +321,13 @@ int main(void)
         cmocka_unit_test(child_dies_with_its_parent),
         cmocka_unit_test(missing_program_is_named),
         cmocka_unit_test(machine_has_a_card_and_no_disk),
+        cmocka_unit_test(keys_are_enrolled_once),
+        cmocka_unit_test(stores_that_are_none_are_refused),
         cmocka_unit_test(names_of_cards_and_accelerators),
+        cmocka_unit_test(firmware_boots_from_the_network_alone),
+        cmocka_unit_test(only_secure_boot_guards_its_store),
+        cmocka_unit_test(variable_store_is_a_copy),
+        cmocka_unit_test(missing_firmware_names_its_package),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
