@@ -28,6 +28,11 @@ static inline void input_cleanup(struct input *input)
  * verifies its signature; not installed. The file is a .deb. */
 int fetch_package(const struct build_env *env, const char *name, struct input *ret_input);
 
+/* The same for the architecture that is built for (env->arch), which need not be the machine's. The machine's
+ * own sources are asked with a state of apt that is ours alone, so no architecture is added to the machine.
+ */
+int fetch_target_package(const struct build_env *env, const char *name, struct input *ret_input);
+
 /* A Debian source package. Its sources are found even when the machine's list names binary packages only: a
  * list of our own is derived from the machine's, with the same places and keys. The file is the .dsc, with
  * what it names beside it. */

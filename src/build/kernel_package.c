@@ -50,7 +50,7 @@ static int read_field(const struct build_env *env, const struct input *input, co
  * apt takes it (NAME=VERSION); the caller's, NULL: none. */
 static char *kernel_dependency(const char *depends)
 {
-    for (const char *item = depends; *item; item += strcspn(item, ","), item += *item == ',') {
+    for (const char *item = depends ? depends : ""; *item; item += strcspn(item, ","), item += *item == ',') {
         item += strspn(item, " ");
         size_t name = strcspn(item, " ,|:");
         if (!str_starts(item, "linux-image-"))
@@ -67,10 +67,10 @@ static char *kernel_dependency(const char *depends)
 /* Whether it has a kernel is said by its content, which is long; its own name says it, too: the version. */
 static bool names_a_version(const char *package)
 {
-    const char *dot = strchr(package, '.');
-    while (dot && !(dot[1] >= '0' && dot[1] <= '9' && strchr(dot + 1, '.')))
-        dot = strchr(dot + 1, '.');
-    return dot != NULL;
+    for (const char *dot = strchr(package, '.'); dot; dot = strchr(dot + 1, '.'))
+        if (dot[1] >= '0' && dot[1] <= '9' && strchr(dot + 1, '.'))
+            return true;
+    return false;
 }
 
 static int fetch_named(const struct build_env *env, const char *name, struct input *ret_input)
@@ -79,14 +79,14 @@ static int fetch_named(const struct build_env *env, const char *name, struct inp
     for (int hop = 0; hop < HOPS_MAX; hop++) {
         cleanup_input struct input input = {0};
         cleanup_free char *depends = NULL, *package = NULL;
-        int r = fetch_package(env, at, &input);
+        int r = fetch_target_package(env, at, &input);
         if (r == 0)
             r = read_field(env, &input, "Depends", &depends);
         if (r == 0)
             r = read_field(env, &input, "Package", &package);
         if (r < 0)
             return r;
-        char *next = names_a_version(package) ? NULL : kernel_dependency(depends);
+        char *next = package && names_a_version(package) ? NULL : kernel_dependency(depends);
         if (!next) {
             *ret_input = input;
             input = (struct input){0};
@@ -151,29 +151,37 @@ static int run_depmod(const struct build_env *env, const char *folder)
     return -EIO;
 }
 
+/* Where the parts are in a folder. 0 or -ENOENT. */
+static int find_parts(const char *folder, struct kernel_package *package)
+{
+    cleanup_free char *boot = xasprintf("%s/boot", folder);
+    package->version = only_name(boot, "vmlinuz-");
+    if (!package->version)
+        return -ENOENT;
+    package->vmlinuz = xasprintf("%s/vmlinuz-%s", boot, package->version);
+    package->modules = xasprintf("%s/lib/modules/%s", folder, package->version);
+    if (!file_exists(package->modules)) { /* where / is merged into /usr */
+        free(package->modules);
+        package->modules = xasprintf("%s/usr/lib/modules/%s", folder, package->version);
+    }
+    return 0;
+}
+
 int kernel_package_open(const struct build_env *env, const struct input *input,
                         struct kernel_package *ret_package)
 {
-    cleanup_kernel_package struct kernel_package package = {0};
     cleanup_free char *folder = NULL;
+    struct kernel_package package = {0};
     int r = unpack_package(env, input, run_depmod, &folder);
     if (r < 0)
         return r;
-    cleanup_free char *boot = xasprintf("%s/boot", folder);
-    package.version = only_name(boot, "vmlinuz-");
-    if (!package.version) {
+    r = find_parts(folder, &package);
+    if (r < 0) {
         diag_error(env->diags, NULL,
                    "%s has no kernel boot/vmlinuz-VERSION in it; name a package like linux-image-amd64",
                    input->path);
-        return -EINVAL;
-    }
-    package.vmlinuz = xasprintf("%s/vmlinuz-%s", boot, package.version);
-    package.modules = xasprintf("%s/lib/modules/%s", folder, package.version);
-    if (!file_exists(package.modules)) { /* where / is merged into /usr */
-        free(package.modules);
-        package.modules = xasprintf("%s/usr/lib/modules/%s", folder, package.version);
+        return r;
     }
     *ret_package = package;
-    package = (struct kernel_package){0};
     return 0;
 }

@@ -24,7 +24,7 @@ struct builder {
     struct build_env env;
     struct image_def base;
     char *base_file; /* that the base's positions name */
-    char *init;
+    char *init[ARCHS];
     uint32_t mtime;
 };
 
@@ -45,7 +45,10 @@ int builder_new(const struct build_env *env, const char *libexec_dir, struct bui
     size_t size;
     b->env = *env;
     b->base_file = xasprintf("%s/" BASE, env->share_dir);
-    b->init = xasprintf("%s/" INIT, libexec_dir);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+        char name[ARTIFACT_NAME_MAX];
+        b->init[arch] = xasprintf("%s/%s", libexec_dir, artifact_name_format(INIT, arch, name));
+    }
     int r = read_epoch(env->diags, &b->mtime);
     if (r < 0)
         return r;
@@ -64,7 +67,8 @@ void builder_free(struct builder *b)
         return;
     image_def_clear(&b->base);
     free(b->base_file);
-    free(b->init);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++)
+        free(b->init[arch]);
     free(b);
 }
 
@@ -83,31 +87,47 @@ void build_list_free(struct build_list *list)
 
 /* ---- what to build ---- */
 
-static void add_item(struct build_list *list, enum artifact_kind kind, const char *name)
+static void add_item(struct build_list *list, enum artifact_kind kind, const char *name, enum cpu_arch arch)
 {
     VEC_EACH(item, &list->items)
-        if (item->kind == kind && str_eq(item->name, name))
+        if (item->kind == kind && item->arch == arch && str_eq(item->name, name))
             return;
-    *VEC_ADD(&list->items) = (struct build_item){.kind = kind, .name = name};
+    *VEC_ADD(&list->items) = (struct build_item){.kind = kind, .name = name, .arch = arch};
 }
 
-static void add_kernel(const struct site *site, struct build_list *list, const char *name)
+static void add_images(struct build_list *list, arch_set archs, const char *name)
+{
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++)
+        if (arch_in(archs, arch))
+            add_item(list, ARTIFACT_IMAGE, name, arch);
+}
+
+static void add_kernels(const struct site *site, struct build_list *list, arch_set archs, const char *name)
 {
     const struct kernel_def *kernel = site_kernel(site, name);
-    if (kernel && kernel->initramfs)
-        add_item(list, ARTIFACT_IMAGE, kernel->initramfs);
-    add_item(list, ARTIFACT_KERNEL, name);
-    if (kernel && kernel->modules.n)
-        add_item(list, ARTIFACT_MODULES, name);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+        if (!arch_in(archs, arch))
+            continue;
+        if (kernel && kernel->initramfs)
+            add_item(list, ARTIFACT_IMAGE, kernel->initramfs, arch);
+        add_item(list, ARTIFACT_KERNEL, name, arch);
+        if (kernel && kernel->modules.n)
+            add_item(list, ARTIFACT_MODULES, name, arch);
+    }
 }
 
-/* What goes into it, and the profile's unified image itself. */
-static void add_unified(const struct site *site, struct build_list *list, const struct profile *profile)
+/* What goes into them, and the profile's unified images themselves. */
+static void add_unified(const struct site *site, struct build_list *list, arch_set archs,
+                        const struct profile *profile)
 {
-    if (profile->image)
-        add_item(list, ARTIFACT_IMAGE, profile->image);
-    add_kernel(site, list, profile->kernel);
-    add_item(list, ARTIFACT_UNIFIED, profile->name);
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+        if (!arch_in(archs, arch))
+            continue;
+        if (profile->image)
+            add_images(list, (arch_set)(1 << arch), profile->image);
+        add_kernels(site, list, (arch_set)(1 << arch), profile->kernel);
+        add_item(list, ARTIFACT_UNIFIED, profile->name, arch);
+    }
 }
 
 /* The part of `kernel/smallest` behind the kind, when that is `kind` or there is none; else NULL. */
@@ -120,22 +140,25 @@ static const char *named_as(const char *name, enum artifact_kind kind)
     return same ? slash + 1 : NULL;
 }
 
-static int add_named(const struct site *site, const char *name, struct diags *diags, struct build_list *list)
+/* Whether nodes of this profile unpack the image, by itself or inside their kernel. */
+static bool profile_uses(const struct site *site, const struct profile *profile, const char *image)
 {
-    const char *image = named_as(name, ARTIFACT_IMAGE), *kernel = named_as(name, ARTIFACT_KERNEL);
-    const char *unified = named_as(name, ARTIFACT_UNIFIED);
-    const char *bare = image ? image : kernel ? kernel : unified ? unified : name;
-    const struct image_def *image_def = image ? site_image(site, image) : NULL;
-    const struct kernel_def *kernel_def = kernel ? site_kernel(site, kernel) : NULL;
-    const struct profile *profile = unified ? site_profile(site, unified) : NULL;
-    if (image_def)
-        add_item(list, ARTIFACT_IMAGE, image_def->name);
-    if (kernel_def)
-        add_kernel(site, list, kernel_def->name);
-    if (profile && profile->unified)
-        add_unified(site, list, profile);
-    if (image_def || kernel_def || (profile && profile->unified))
-        return 0;
+    const struct kernel_def *kernel = profile->kernel ? site_kernel(site, profile->kernel) : NULL;
+    return str_eq(profile->image, image) || (kernel && str_eq(kernel->initramfs, image));
+}
+
+/* What the profiles that use a definition want it for. */
+static arch_set archs_wanted(const struct site *site, enum artifact_kind kind, const char *name)
+{
+    arch_set archs = 0;
+    VEC_EACH(profile, &site->profiles)
+        if (kind == ARTIFACT_IMAGE ? profile_uses(site, profile, name) : str_eq(profile->kernel, name))
+            archs |= profile_archs(profile);
+    return archs ? archs : 1 << ARCH_X86_64;
+}
+
+static int no_definition(const struct site *site, const char *name, const char *bare, struct diags *diags)
+{
     VEC(const char *) words = {0};
     VEC_EACH(it, &site->images)
         VEC_PUSH(&words, it->name);
@@ -152,8 +175,35 @@ static int add_named(const struct site *site, const char *name, struct diags *di
     return -ENOENT;
 }
 
+static int add_named(const struct site *site, const char *name, struct diags *diags, struct build_list *list)
+{
+    const char *image = named_as(name, ARTIFACT_IMAGE), *kernel = named_as(name, ARTIFACT_KERNEL);
+    const char *unified = named_as(name, ARTIFACT_UNIFIED);
+    const char *bare = image ? image : kernel ? kernel : unified ? unified : name;
+    char definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
+    if (artifact_name_parse(bare, definition, &arch) < 0)
+        return no_definition(site, name, bare, diags);
+    arch_set archs = strchr(bare, '.') ? (arch_set)(1 << arch) : list->archs;
+    const struct image_def *image_def = image ? site_image(site, definition) : NULL;
+    const struct kernel_def *kernel_def = kernel ? site_kernel(site, definition) : NULL;
+    const struct profile *profile = unified ? site_profile(site, definition) : NULL;
+    if (profile && !profile->unified)
+        profile = NULL;
+    if (image_def)
+        add_images(list, archs ? archs : archs_wanted(site, ARTIFACT_IMAGE, image_def->name),
+                   image_def->name);
+    if (kernel_def)
+        add_kernels(site, list, archs ? archs : archs_wanted(site, ARTIFACT_KERNEL, kernel_def->name),
+                    kernel_def->name);
+    if (profile)
+        add_unified(site, list, archs ? archs : profile_archs(profile), profile);
+    return image_def || kernel_def || profile ? 0 : no_definition(site, name, definition, diags);
+}
+
 int builder_select(const struct site *site, char *const *names, struct diags *diags, struct build_list *list)
 {
+    arch_set only = list->archs ? list->archs : (arch_set)~0;
     int result = 0;
     for (char *const *name = names; name && *name; name++) {
         int r = add_named(site, *name, diags, list);
@@ -163,41 +213,48 @@ int builder_select(const struct site *site, char *const *names, struct diags *di
         return result;
     VEC_EACH(profile, &site->profiles)
         if (profile->image)
-            add_item(list, ARTIFACT_IMAGE, profile->image);
+            add_images(list, profile_archs(profile) & only, profile->image);
     VEC_EACH(profile, &site->profiles)
         if (profile->kernel)
-            add_kernel(site, list, profile->kernel);
+            add_kernels(site, list, profile_archs(profile) & only, profile->kernel);
     VEC_EACH(profile, &site->profiles)
         if (profile->unified)
-            add_unified(site, list, profile);
+            add_unified(site, list, profile_archs(profile) & only, profile);
+    if (list->archs && list->items.n == 0) {
+        diag_error(diags, NULL,
+                   "no profile is for %s; say so with `arch:` in one, or name what is to be built",
+                   arch_name(arch_first(list->archs)));
+        return -ENOENT;
+    }
     return 0;
 }
 
 /* ---- building ---- */
 
-/* Whether nodes of this profile unpack the image, by itself or inside their kernel. */
-static bool profile_uses(const struct site *site, const struct profile *profile, const char *image)
+static struct image_inputs inputs_of(const struct builder *b, const struct site *site, const char *image,
+                                     enum cpu_arch arch)
 {
-    const struct kernel_def *kernel = profile->kernel ? site_kernel(site, profile->kernel) : NULL;
-    return str_eq(profile->image, image) || (kernel && str_eq(kernel->initramfs, image));
-}
-
-static struct image_inputs inputs_of(const struct builder *b, const struct site *site, const char *image)
-{
-    struct image_inputs inputs = {.base = &b->base, .init = b->init, .mtime = b->mtime};
+    struct image_inputs inputs = {.base = &b->base, .init = b->init[arch], .mtime = b->mtime};
     VEC_EACH(profile, &site->profiles)
-        if (profile->memory && profile_uses(site, profile, image) &&
+        if (profile->memory && arch_in(profile_archs(profile), arch) && profile_uses(site, profile, image) &&
             (!inputs.memory || profile->memory < inputs.memory))
             inputs.memory = profile->memory;
     return inputs;
 }
 
-static int definition_key(const struct builder *b, const struct site *site, enum artifact_kind kind,
-                          const char *name, const struct digest *initramfs, struct diags *diags,
-                          struct digest *ret_key)
+static struct build_env env_for(const struct builder *b, enum cpu_arch arch, struct diags *diags)
 {
     struct build_env env = b->env;
+    env.arch = arch;
     env.diags = diags;
+    return env;
+}
+
+static int definition_key(const struct builder *b, const struct site *site, enum artifact_kind kind,
+                          const char *name, enum cpu_arch arch, const struct digest *initramfs,
+                          struct diags *diags, struct digest *ret_key)
+{
+    struct build_env env = env_for(b, arch, diags);
     if (kind == ARTIFACT_MODULES) {
         modules_definition_key(&env, site_kernel(site, name), ret_key);
         return 0;
@@ -213,18 +270,18 @@ static int definition_key(const struct builder *b, const struct site *site, enum
         hash_end(&hash, ret_key);
         return 0;
     }
-    struct image_inputs inputs = inputs_of(b, site, name);
+    struct image_inputs inputs = inputs_of(b, site, name, arch);
     image_definition_key(&env, site_image(site, name), &inputs, ret_key);
     return 0;
 }
 
 /* The command line is filled by the call. */
-static int unified_inputs_of(const struct site *site, const struct profile *profile,
+static int unified_inputs_of(const struct site *site, const struct profile *profile, enum cpu_arch arch,
                              const struct digest *kernel, const struct digest *image,
                              char cmdline[static UNIFIED_CMDLINE_MAX], struct diags *diags,
                              struct unified_inputs *ret_inputs)
 {
-    int r = profile_unified_cmdline(profile, site->server.http_port, cmdline);
+    int r = profile_unified_cmdline(profile, arch, site->server.http_port, cmdline);
     if (r < 0)
         return diag_error(diags, &profile->pos, "profile %s: its kernel command line is too long",
                           profile->name);
@@ -264,16 +321,17 @@ static int record(const struct builder *b, const struct site *site, const struct
                   const struct build_item *item)
 {
     struct digest key;
-    int r = definition_key(b, site, item->kind, item->name, initramfs, b->env.diags, &key);
+    int r = definition_key(b, site, item->kind, item->name, item->arch, initramfs, b->env.diags, &key);
     return r < 0 ? r : record_as(b, &key, &item->built);
 }
 
 static int build_image(struct builder *b, const struct site *site, struct build_item *item)
 {
     const struct image_def *def = site_image(site, item->name);
-    struct image_inputs inputs = inputs_of(b, site, item->name);
+    struct build_env env = env_for(b, item->arch, b->env.diags);
+    struct image_inputs inputs = inputs_of(b, site, item->name, item->arch);
     image_result_clear(&item->image); /* of an earlier round */
-    int outcome = image_build(&b->env, def, &inputs, &item->image);
+    int outcome = image_build(&env, def, &inputs, &item->image);
     if (outcome < 0)
         return outcome;
     item->built = item->image.built;
@@ -286,17 +344,19 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
                         struct build_item *item)
 {
     const struct kernel_def *def = site_kernel(site, item->name);
+    struct build_env env = env_for(b, item->arch, b->env.diags);
     const struct digest *initramfs = NULL;
     VEC_EACH(other, &list->items) {
-        if (!def->initramfs || other->kind != ARTIFACT_IMAGE || !str_eq(other->name, def->initramfs))
+        if (!def->initramfs || other->kind != ARTIFACT_IMAGE || other->arch != item->arch ||
+            !str_eq(other->name, def->initramfs))
             continue;
         if (other->outcome < 0)
             return diag_error(b->env.diags, &def->pos, "kernel %s: the image %s to be built into it failed",
                               def->name, def->initramfs);
         initramfs = &other->built.artifact;
     }
-    int outcome = kernel_build(def, initramfs, &b->env, &item->built);
-    int r = outcome < 0 ? outcome : sign_artifact(&site->secure_boot, &b->env, &item->built, &item->built);
+    int outcome = kernel_build(def, initramfs, &env, &item->built);
+    int r = outcome < 0 ? outcome : sign_artifact(&site->secure_boot, &env, &item->built, &item->built);
     if (r == 0)
         outcome = 0; /* signed now */
     if (r == SIGN_NOT_NEEDED && site->secure_boot.key)
@@ -312,19 +372,23 @@ static int build_modules(struct builder *b, const struct site *site, const struc
                          struct build_item *item)
 {
     VEC_EACH(other, &list->items)
-        if (other->kind == ARTIFACT_KERNEL && str_eq(other->name, item->name) && other->outcome < 0)
+        if (other->kind == ARTIFACT_KERNEL && other->arch == item->arch && str_eq(other->name, item->name) &&
+            other->outcome < 0)
             return other->outcome;
-    int outcome = modules_build(&b->env, site_kernel(site, item->name), &item->built);
+    struct build_env env = env_for(b, item->arch, b->env.diags);
+    int outcome = modules_build(&env, site_kernel(site, item->name), &item->built);
     int r = outcome < 0 ? outcome : record(b, site, NULL, item);
     return r < 0 ? r : outcome;
 }
 
 /* The item of the list that is built before this one; NULL: it failed, which is said. */
 static const struct digest *part_of(const struct builder *b, const struct build_list *list,
-                                    enum artifact_kind kind, const char *name, const struct profile *profile)
+                                    const struct build_item *whole, enum artifact_kind kind, const char *name,
+                                    const struct profile *profile)
 {
     VEC_EACH(other, &list->items)
-        if (other->kind == kind && str_eq(other->name, name) && other->outcome >= 0)
+        if (other->kind == kind && other->arch == whole->arch && str_eq(other->name, name) &&
+            other->outcome >= 0)
             return &other->built.artifact;
     diag_error(b->env.diags, &profile->pos, "unified %s: the %s %s that goes into it failed", profile->name,
                artifact_kind_name(kind), name);
@@ -335,25 +399,26 @@ static int build_unified(struct builder *b, const struct site *site, const struc
                          struct build_item *item)
 {
     const struct profile *profile = site_profile(site, item->name);
+    struct build_env env = env_for(b, item->arch, b->env.diags);
     char cmdline[UNIFIED_CMDLINE_MAX];
     struct unified_inputs inputs;
     struct digest key;
-    const struct digest *kernel = part_of(b, list, ARTIFACT_KERNEL, profile->kernel, profile);
+    const struct digest *kernel = part_of(b, list, item, ARTIFACT_KERNEL, profile->kernel, profile);
     const struct digest *image =
-        kernel && profile->image ? part_of(b, list, ARTIFACT_IMAGE, profile->image, profile) : NULL;
+        kernel && profile->image ? part_of(b, list, item, ARTIFACT_IMAGE, profile->image, profile) : NULL;
     bool wanted = image && site_modules(site, profile->kernel);
     const struct digest *modules =
-        wanted ? part_of(b, list, ARTIFACT_MODULES, profile->kernel, profile) : NULL;
+        wanted ? part_of(b, list, item, ARTIFACT_MODULES, profile->kernel, profile) : NULL;
     if (!kernel || (profile->image && !image) || (wanted && !modules))
         return -EINVAL;
-    int r = unified_inputs_of(site, profile, kernel, image, cmdline, b->env.diags, &inputs);
+    int r = unified_inputs_of(site, profile, item->arch, kernel, image, cmdline, b->env.diags, &inputs);
     if (r < 0)
         return r;
     inputs.modules = modules;
-    int outcome = unified_build(&inputs, &b->env, &item->built);
+    int outcome = unified_build(&inputs, &env, &item->built);
     if (outcome < 0)
         return outcome;
-    unified_definition_key(&inputs, &b->env, &key);
+    unified_definition_key(&inputs, &env, &key);
     r = record_as(b, &key, &item->built);
     return r < 0 ? r : outcome;
 }
@@ -377,14 +442,19 @@ static int build_item(struct builder *b, const struct site *site, const struct b
 /* What is missing for the last step is said before the first, which may take minutes. */
 static int check_ready(const struct builder *b, const struct site *site, const struct build_list *list)
 {
-    bool unified = false, kernel = false;
+    bool unified[ARCHS] = {0}, any = false;
+    int result = 0;
     VEC_EACH(item, &list->items) {
-        unified |= item->kind == ARTIFACT_UNIFIED;
-        kernel |= item->kind == ARTIFACT_KERNEL;
+        unified[item->arch] |= item->kind == ARTIFACT_UNIFIED;
+        any |= item->kind != ARTIFACT_IMAGE;
     }
-    int r = unified ? unified_ready(site->server.efi_stub, &b->env) : 0;
-    int s = unified || kernel ? sign_ready(&site->secure_boot, &b->env) : 0;
-    return r < 0 ? r : s;
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+        struct build_env env = env_for(b, arch, b->env.diags);
+        int r = unified[arch] ? unified_ready(site->server.efi_stub, &env) : 0;
+        result = result < 0 ? result : r;
+    }
+    int r = any ? sign_ready(&site->secure_boot, &b->env) : 0;
+    return result < 0 ? result : r;
 }
 
 int builder_build(struct builder *b, const struct site *site, struct build_list *list)
@@ -396,17 +466,18 @@ int builder_build(struct builder *b, const struct site *site, struct build_list 
         return result;
     }
     VEC_EACH(item, &list->items) {
-        char size[SIZE_TEXT_MAX];
+        char size[SIZE_TEXT_MAX], name[ARTIFACT_NAME_MAX];
         const char *kind = artifact_kind_name(item->kind);
+        artifact_name_format(item->name, item->arch, name);
         item->outcome = build_item(b, site, list, item);
         if (item->outcome < 0) {
-            progress_say(b->env.progress, "%s %s: failed", kind, item->name);
+            progress_say(b->env.progress, "%s %s: failed", kind, name);
             result = result < 0 ? result : item->outcome;
         } else if (item->outcome == IMAGE_UNCHANGED) {
-            progress_say(b->env.progress, "%s %s: unchanged", kind, item->name);
+            progress_say(b->env.progress, "%s %s: unchanged", kind, name);
         } else {
-            progress_say(b->env.progress, "%s %s: %s, %u s", kind, item->name,
-                         format_size(item->built.size, size), item->built.seconds);
+            progress_say(b->env.progress, "%s %s: %s, %u s", kind, name, format_size(item->built.size, size),
+                         item->built.seconds);
         }
     }
     return result;
@@ -422,38 +493,63 @@ static int not_built(struct diags *diags, unsigned errors, enum artifact_kind ki
     return -ENOENT;
 }
 
+/* The definition and the architecture that an artifact's name stands for. */
+struct wanted {
+    char definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
+};
+
+static int no_such(struct diags *diags, enum artifact_kind kind, const char *name)
+{
+    diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name);
+    return -ENOENT;
+}
+
+static int parse_wanted(const struct site *site, enum artifact_kind kind, const char *name,
+                        struct diags *diags, struct wanted *ret_wanted)
+{
+    if (artifact_name_parse(name, ret_wanted->definition, &ret_wanted->arch) < 0 ||
+        (kind == ARTIFACT_IMAGE ? !site_image(site, ret_wanted->definition)
+                                : !site_kernel(site, ret_wanted->definition)))
+        return no_such(diags, kind, name);
+    return 0;
+}
+
 int builder_find_image(struct builder *b, const struct site *site, const char *name, struct diags *diags,
                        struct built *ret_built)
 {
-    struct build_env env = b->env;
-    const struct image_def *def = site_image(site, name);
-    struct image_inputs inputs = inputs_of(b, site, name);
+    struct wanted wanted;
     unsigned errors = diags->errors;
-    env.diags = diags;
+    int r = parse_wanted(site, ARTIFACT_IMAGE, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    struct build_env env = env_for(b, wanted.arch, diags);
+    struct image_inputs inputs = inputs_of(b, site, wanted.definition, wanted.arch);
     env.only_cached = true;
-    if (!def)
-        return diag_error(diags, NULL, "there is no image \"%s\"", name), -ENOENT;
-    int r = image_find(&env, def, &inputs, ret_built);
+    r = image_find(&env, site_image(site, wanted.definition), &inputs, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_IMAGE, name) : r;
 }
 
 static int find_kernel(struct builder *b, const struct site *site, const char *name, struct diags *diags,
                        struct built *ret_built)
 {
-    struct build_env env = b->env;
-    const struct kernel_def *def = site_kernel(site, name);
+    struct wanted wanted;
     struct built initramfs;
     unsigned errors = diags->errors;
-    env.diags = diags;
+    int r = parse_wanted(site, ARTIFACT_KERNEL, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    const struct kernel_def *def = site_kernel(site, wanted.definition);
+    struct build_env env = env_for(b, wanted.arch, diags);
     env.only_cached = true;
-    if (!def)
-        return diag_error(diags, NULL, "there is no kernel \"%s\"", name), -ENOENT;
     if (def->initramfs) {
-        int r = builder_find_image(b, site, def->initramfs, diags, &initramfs);
+        char image[ARTIFACT_NAME_MAX];
+        r = builder_find_image(b, site, artifact_name_format(def->initramfs, wanted.arch, image), diags,
+                               &initramfs);
         if (r < 0)
             return r;
     }
-    int r = kernel_build(def, def->initramfs ? &initramfs.artifact : NULL, &env, ret_built);
+    r = kernel_build(def, def->initramfs ? &initramfs.artifact : NULL, &env, ret_built);
     if (r >= 0)
         r = sign_artifact(&site->secure_boot, &env, ret_built, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
@@ -462,18 +558,24 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
 static int find_modules(struct builder *b, const struct site *site, const char *name, struct diags *diags,
                         struct built *ret_built)
 {
-    struct build_env env = b->env;
+    struct wanted wanted;
     unsigned errors = diags->errors;
-    env.diags = diags;
+    int r = parse_wanted(site, ARTIFACT_MODULES, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    struct build_env env = env_for(b, wanted.arch, diags);
     env.only_cached = true;
-    int r = modules_build(&env, site_kernel(site, name), ret_built);
+    r = modules_build(&env, site_kernel(site, wanted.definition), ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_MODULES, name) : r < 0 ? r : 0;
 }
 
 /* The profile that a unified image is of; NULL: it has none, which is said. */
-static const struct profile *profile_unified(const struct site *site, const char *name, struct diags *diags)
+static const struct profile *profile_unified(const struct site *site, const char *name, struct diags *diags,
+                                             enum cpu_arch *ret_arch)
 {
-    const struct profile *profile = site_profile(site, name);
+    char profile_name[ARTIFACT_NAME_MAX];
+    const struct profile *profile =
+        artifact_name_parse(name, profile_name, ret_arch) < 0 ? NULL : site_profile(site, profile_name);
     if (profile && profile->unified)
         return profile;
     diag_error(diags, NULL, "there is no profile \"%s\" with `unified: yes`", name);
@@ -483,24 +585,25 @@ static const struct profile *profile_unified(const struct site *site, const char
 static int find_unified(struct builder *b, const struct site *site, const char *name, struct diags *diags,
                         struct built *ret_built)
 {
-    struct build_env env = b->env;
+    char cmdline[UNIFIED_CMDLINE_MAX], part[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch = ARCH_X86_64;
     unsigned errors = diags->errors;
-    const struct profile *profile = profile_unified(site, name, diags);
-    char cmdline[UNIFIED_CMDLINE_MAX];
+    const struct profile *profile = profile_unified(site, name, diags, &arch);
+    struct build_env env = env_for(b, arch, diags);
     struct built kernel, image, modules;
     struct unified_inputs inputs;
     bool wanted = profile && site_modules(site, profile->kernel);
-    env.diags = diags;
     env.only_cached = true;
     int r = profile ? sign_check(&site->secure_boot, (int64_t)time(NULL), diags) : -ENOENT;
     if (r == 0)
-        r = find_kernel(b, site, profile->kernel, diags, &kernel);
+        r = find_kernel(b, site, artifact_name_format(profile->kernel, arch, part), diags, &kernel);
     if (r == 0 && profile->image)
-        r = builder_find_image(b, site, profile->image, diags, &image);
+        r = builder_find_image(b, site, artifact_name_format(profile->image, arch, part), diags, &image);
     if (r == 0 && wanted)
-        r = find_modules(b, site, profile->kernel, diags, &modules);
+        r = find_modules(b, site, artifact_name_format(profile->kernel, arch, part), diags, &modules);
     if (r == 0)
-        r = unified_inputs_of(site, profile, &kernel.artifact, &image.artifact, cmdline, diags, &inputs);
+        r = unified_inputs_of(site, profile, arch, &kernel.artifact, &image.artifact, cmdline, diags,
+                              &inputs);
     if (r == 0)
         inputs.modules = wanted ? &modules.artifact : NULL;
     if (r == 0)
@@ -516,24 +619,31 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
                                  struct diags *diags, struct built *ret_built)
 {
     unsigned errors = diags->errors;
-    const struct profile *profile = profile_unified(site, name, diags);
+    char cmdline[UNIFIED_CMDLINE_MAX], part[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch = ARCH_X86_64;
+    const struct profile *profile = profile_unified(site, name, diags, &arch);
+    struct build_env env = env_for(b, arch, diags);
     cleanup_free char *home = record_home(b);
-    char cmdline[UNIFIED_CMDLINE_MAX];
     struct built kernel, image, modules;
     struct unified_inputs inputs;
     struct digest key;
     bool wanted = profile && site_modules(site, profile->kernel);
-    int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL, profile->kernel, diags, &kernel) : -ENOENT;
+    int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL,
+                                    artifact_name_format(profile->kernel, arch, part), diags, &kernel)
+                    : -ENOENT;
     if (r == 0 && profile->image)
-        r = find_recorded(b, site, ARTIFACT_IMAGE, profile->image, diags, &image);
+        r = find_recorded(b, site, ARTIFACT_IMAGE, artifact_name_format(profile->image, arch, part), diags,
+                          &image);
     if (r == 0 && wanted)
-        r = find_recorded(b, site, ARTIFACT_MODULES, profile->kernel, diags, &modules);
+        r = find_recorded(b, site, ARTIFACT_MODULES, artifact_name_format(profile->kernel, arch, part), diags,
+                          &modules);
     if (r == 0)
-        r = unified_inputs_of(site, profile, &kernel.artifact, &image.artifact, cmdline, diags, &inputs);
+        r = unified_inputs_of(site, profile, arch, &kernel.artifact, &image.artifact, cmdline, diags,
+                              &inputs);
     if (r < 0)
         return r;
     inputs.modules = wanted ? &modules.artifact : NULL;
-    unified_definition_key(&inputs, &b->env, &key);
+    unified_definition_key(&inputs, &env, &key);
     r = built_get(home, b->env.artifact_dir, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r;
 }
@@ -542,19 +652,26 @@ static int find_recorded_unified(const struct builder *b, const struct site *sit
 static int find_recorded(const struct builder *b, const struct site *site, enum artifact_kind kind,
                          const char *name, struct diags *diags, struct built *ret_built)
 {
-    const struct kernel_def *kernel = kind == ARTIFACT_KERNEL ? site_kernel(site, name) : NULL;
     cleanup_free char *home = record_home(b);
+    struct wanted wanted;
     struct built initramfs;
     struct digest key;
     unsigned errors = diags->errors;
     if (kind == ARTIFACT_UNIFIED)
         return find_recorded_unified(b, site, name, diags, ret_built);
-    if (!kernel && (kind != ARTIFACT_IMAGE || !site_image(site, name)))
-        return diag_error(diags, NULL, "there is no %s \"%s\"", artifact_kind_name(kind), name), -ENOENT;
+    int r = parse_wanted(site, kind, name, diags, &wanted);
+    if (r < 0)
+        return r;
+    const struct kernel_def *kernel = kind == ARTIFACT_KERNEL ? site_kernel(site, wanted.definition) : NULL;
     bool inside = kernel && kernel->initramfs;
-    int r = inside ? find_recorded(b, site, ARTIFACT_IMAGE, kernel->initramfs, diags, &initramfs) : 0;
+    if (inside) {
+        char image[ARTIFACT_NAME_MAX];
+        r = find_recorded(b, site, ARTIFACT_IMAGE,
+                          artifact_name_format(kernel->initramfs, wanted.arch, image), diags, &initramfs);
+    }
     if (r == 0)
-        r = definition_key(b, site, kind, name, inside ? &initramfs.artifact : NULL, diags, &key);
+        r = definition_key(b, site, kind, wanted.definition, wanted.arch, inside ? &initramfs.artifact : NULL,
+                           diags, &key);
     if (r == 0)
         r = built_get(home, b->env.artifact_dir, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, kind, name) : r;

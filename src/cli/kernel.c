@@ -13,14 +13,14 @@
 /* NAME -> kernel/NAME, so that no image of that name is built; without names, every kernel that a profile
  * uses.
  */
-static void names_of_kernels(const struct site *site, char **given, char ***ret_names)
+static void names_of_kernels(const struct site *site, char **given, arch_set archs, char ***ret_names)
 {
     VEC(char *) names = {0};
     for (; *given; given++)
         VEC_PUSH(&names, str_starts(*given, "kernel/") ? xstrdup(*given) : xasprintf("kernel/%s", *given));
     if (names.n == 0)
         VEC_EACH(profile, &site->profiles)
-            if (profile->kernel)
+            if (profile->kernel && (!archs || (profile_archs(profile) & archs)))
                 VEC_PUSH(&names, xasprintf("kernel/%s", profile->kernel));
     VEC_PUSH(&names, NULL);
     *ret_names = names.items;
@@ -28,30 +28,31 @@ static void names_of_kernels(const struct site *site, char **given, char ***ret_
 
 static json_t *item_to_json(const struct build_item *item)
 {
-    char hex[DIGEST_TEXT_MAX];
+    char hex[DIGEST_TEXT_MAX], name[ARTIFACT_NAME_MAX];
+    artifact_name_format(item->name, item->arch, name);
     if (item->outcome < 0)
-        return json_pack("{s:s, s:s, s:s}", "kind", artifact_kind_name(item->kind), "name", item->name,
-                         "outcome", "failed");
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:i}", "kind", artifact_kind_name(item->kind), "name",
-                     item->name, "outcome", item->outcome ? "unchanged" : "built", "sha256",
-                     digest_format(&item->built.artifact, hex), "size", (json_int_t)item->built.size,
-                     "seconds", (int)item->built.seconds);
+        return json_pack("{s:s, s:s, s:s, s:s}", "kind", artifact_kind_name(item->kind), "name", name, "arch",
+                         arch_name(item->arch), "outcome", "failed");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:i}", "kind", artifact_kind_name(item->kind), "name",
+                     name, "arch", arch_name(item->arch), "outcome", item->outcome ? "unchanged" : "built",
+                     "sha256", digest_format(&item->built.artifact, hex), "size",
+                     (json_int_t)item->built.size, "seconds", (int)item->built.seconds);
 }
 
 static void print_item(const struct build_item *item)
 {
-    char hex[DIGEST_TEXT_MAX], size[SIZE_TEXT_MAX];
+    char hex[DIGEST_TEXT_MAX], size[SIZE_TEXT_MAX], name[ARTIFACT_NAME_MAX];
     if (item->outcome < 0)
         return; /* the diagnostics say it */
-    printf("%s %s: %s, %s, %.12s\n", artifact_kind_name(item->kind), item->name,
-           item->outcome ? "unchanged" : "built", format_size(item->built.size, size),
-           digest_format(&item->built.artifact, hex));
+    printf("%s %s: %s, %s, %.12s\n", artifact_kind_name(item->kind),
+           artifact_name_format(item->name, item->arch, name), item->outcome ? "unchanged" : "built",
+           format_size(item->built.size, size), digest_format(&item->built.artifact, hex));
 }
 
 static int build_kernels(struct build_session *s, char **given, struct build_list *list)
 {
     char **names = NULL;
-    names_of_kernels(s->site, given, &names);
+    names_of_kernels(s->site, given, list->archs, &names);
     int r = builder_select(s->site, names, &s->diags, list);
     names_free(names);
     return r < 0 ? r : builder_build(s->builder, s->site, list);
@@ -59,9 +60,10 @@ static int build_kernels(struct build_session *s, char **given, struct build_lis
 
 static int run_build(struct context *context, int argc, char **argv)
 {
-    const char *jobs = NULL;
+    const char *jobs = NULL, *arch = NULL;
     bool refresh = false;
-    const struct option_spec options[] = {{"--jobs", NULL, &jobs}, {"--refresh", &refresh, NULL}, {0}};
+    const struct option_spec options[] = {
+        {"--jobs", NULL, &jobs}, {"--refresh", &refresh, NULL}, {"--arch", NULL, &arch}, {0}};
     int n = parse_options(&command_kernel_build, options, argc, argv);
     uint64_t number = 0;
     if (n < 0)
@@ -70,6 +72,8 @@ static int run_build(struct context *context, int argc, char **argv)
         return usage_error(&command_kernel_build, "--jobs %s: expected a number from 1 to 1024", jobs);
     cleanup_build_session struct build_session s = {0};
     cleanup_build_list struct build_list list = {0};
+    if (parse_archs(&command_kernel_build, arch, &list.archs) != 0)
+        return 2;
     int r = build_session_begin(&s, context);
     if (r == 0) {
         builder_set_jobs(s.builder, (unsigned)number, refresh);
@@ -90,7 +94,7 @@ static int run_build(struct context *context, int argc, char **argv)
 
 const struct command command_kernel_build = {
     .name = "kernel build",
-    .synopsis = "[--jobs N] [--refresh] [NAME...]",
+    .synopsis = "[--arch ARCH] [--jobs N] [--refresh] [NAME...]",
     .summary = "build kernels, those that changed",
     .help = "Builds the named kernels, or all that profiles use. A kernel whose source, fragments, symbols "
             "and compiler\n"
@@ -99,12 +103,14 @@ const struct command command_kernel_build = {
             "configuration; one that is missing is named with what it depends on, and nothing is built.\n"
             "\n"
             "Options:\n"
-            "  --jobs N   compile N files at once; without it, one for each processor\n"
-            "  --refresh  fetch the sources again\n"
+            "  --arch ARCH  for x86_64 or arm64 alone; without it, for those of the profiles that use it\n"
+            "  --jobs N     compile N files at once; without it, one for each processor\n"
+            "  --refresh    fetch the sources again\n"
             "\n"
             "Examples:\n"
             "  rambox kernel build\n"
-            "  rambox kernel build smallest\n",
+            "  rambox kernel build smallest\n"
+            "  rambox kernel build --arch arm64 smallest\n",
     .run = run_build,
 };
 
@@ -112,8 +118,9 @@ const struct command command_kernel_build = {
 
 static int run_config(struct context *context, int argc, char **argv)
 {
-    const char *with = "menuconfig";
-    const struct option_spec options[] = {{"--with", NULL, &with}, {0}};
+    const char *with = "menuconfig", *arch = NULL;
+    arch_set archs = 0;
+    const struct option_spec options[] = {{"--with", NULL, &with}, {"--arch", NULL, &arch}, {0}};
     int n = parse_options(&command_kernel_config, options, argc, argv);
     if (n < 0)
         return 2;
@@ -122,6 +129,8 @@ static int run_config(struct context *context, int argc, char **argv)
     if (!str_ends(with, "config"))
         return usage_error(&command_kernel_config,
                            "--with %s: expected menuconfig, nconfig, config or xconfig", with);
+    if (parse_archs(&command_kernel_config, arch, &archs) != 0)
+        return 2;
     if (str_eq(with, "menuconfig") && !isatty(STDIN_FILENO))
         return usage_error(&command_kernel_config, "menuconfig needs a terminal");
     cleanup_build_session struct build_session s = {0};
@@ -130,6 +139,7 @@ static int run_config(struct context *context, int argc, char **argv)
     const struct kernel_def *def = r < 0 ? NULL : site_kernel(s.site, argv[1]);
     if (r == 0 && !def)
         r = diag_error(&s.diags, NULL, "there is no kernel \"%s\"; `rambox kernel list` shows them", argv[1]);
+    s.env.arch = arch_first(archs);
     if (r == 0)
         r = kernel_edit(def, &s.env, with, &path);
     int failed = report_diags(context, &s.diags);
@@ -147,7 +157,7 @@ static int run_config(struct context *context, int argc, char **argv)
 
 const struct command command_kernel_config = {
     .name = "kernel config",
-    .synopsis = "[--with menuconfig] NAME",
+    .synopsis = "[--arch ARCH] [--with menuconfig] NAME",
     .summary = "change a kernel's options by hand",
     .help =
         "Configures the kernel as its definition says and opens the kernel's own menu. What you change there "
@@ -157,6 +167,8 @@ const struct command command_kernel_config = {
         "the definition. Delete the file to undo it.\n"
         "\n"
         "Options:\n"
+        "  --arch ARCH     configure it for arm64; what you change is then kept in "
+        "kernels/NAME.arm64.config\n"
         "  --with PROGRAM  menuconfig (which needs the package libncurses-dev), nconfig, config, xconfig\n"
         "\n"
         "Examples:\n"

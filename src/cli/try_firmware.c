@@ -21,6 +21,8 @@ static const struct try_firmware firmwares[] = {
     {"uefi-http", "uefi-http-unified", LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "unified", "efi", 10.3, false},
     {"uefi-http-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "ipxe", "efi", 0, false},
     {"secureboot-own", NULL, LAB_FIRMWARE_SECURE, LAB_METHOD_HTTP, "unified", "efi", 0, true},
+    {"arm64-pxe", "arm64-unified", LAB_FIRMWARE_ARM64, LAB_METHOD_PXE, "unified", NULL, 0, false},
+    {"arm64-http", "arm64", LAB_FIRMWARE_ARM64, LAB_METHOD_HTTP, "unified", NULL, 0, false},
     {0},
 };
 

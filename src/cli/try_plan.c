@@ -175,6 +175,8 @@ static int set_profiles(struct try *t)
             r = set_value(t, path, "kernel", firmware->kernel);
         if (r == 0 && !t->options.own_config)
             r = set_value(t, path, "console", console);
+        if (r == 0 && firmware->firmware == LAB_FIRMWARE_ARM64)
+            r = set_value(t, path, "arch", "arm64");
         if (r < 0)
             return r;
     }

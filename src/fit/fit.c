@@ -62,14 +62,21 @@ static void collect_wants(const struct fit *fit, struct wants *w)
                 add_want(w, *gate);
 }
 
-/* Marks the drivers whose symbols failed. `symbol` may be one of several that were joined. */
+/* Whether `symbol` is what was wanted, or the first of several that were joined. */
+static bool is_first_of(const char *wanted, const char *symbol)
+{
+    size_t length = strlen(symbol);
+    return wanted && strncmp(wanted, symbol, length) == 0 &&
+           (wanted[length] == '\0' || wanted[length] == '|');
+}
+
+/* Marks the drivers whose symbols failed. */
 static void mark_failure(struct fit *fit, const char *symbol, const char *why)
 {
     VEC_EACH(driver, &fit->drivers) {
-        bool hit = driver->symbols.symbol &&
-                   (str_eq(driver->symbols.symbol, symbol) || str_starts(driver->symbols.symbol, symbol));
+        bool hit = is_first_of(driver->symbols.symbol, symbol);
         VEC_EACH(gate, &driver->symbols.gates)
-            hit = hit || str_eq(*gate, symbol);
+            hit = hit || is_first_of(*gate, symbol);
         if (hit && !driver->failure)
             driver->failure = xasprintf("%s cannot be on: %s", symbol, why);
     }

@@ -75,6 +75,7 @@ const struct known_device *known_device(const char *modalias, int first)
 static const struct {
     const char *prefix, *kind;
 } kinds[] = {
+    {"drivers/virtio/", "bus"}, /* no virtio device works without */
     {"sound/", "sound"},
     {"drivers/soundwire/", "sound"},
     {"drivers/gpu/", "graphics"},

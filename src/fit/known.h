@@ -18,7 +18,7 @@ const struct known_device *known_device(const char *modalias, int first);
 /* What sort of device a driver is for, by its place in the tree: network, wireless, storage, usb, input,
  * graphics, sound, ...; `platform` for the rest. */
 const char *driver_kind(const char *object);
-/* Every kind, ends with NULL. */
+/* Every kind that may be left out, ends with NULL. */
 extern const char *const driver_kinds[];
 
 /* Drivers for what hangs on a bus whose devices the source cannot see (lspci shows no disks and no

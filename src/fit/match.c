@@ -145,7 +145,8 @@ static bool in_list(const char *const *list, const char *word)
 static const char *kind_left_out(const struct fit_options *options, const struct module *module)
 {
     const char *kind = driver_kind(module->path);
-    bool wanted = (!options->only || in_list(options->only, kind)) && !in_list(options->without, kind);
+    bool wanted = str_eq(kind, "bus") ||
+                  ((!options->only || in_list(options->only, kind)) && !in_list(options->without, kind));
     return wanted ? NULL : kind;
 }
 

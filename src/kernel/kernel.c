@@ -31,6 +31,31 @@ static const struct {
     {"lz4", "KERNEL_LZ4", "lz4c", "lz4"},        {"zstd", "KERNEL_ZSTD", "zstd", "zstd"},
 };
 
+/* What differs between the architectures that kernels are built for. */
+static const struct kernel_arch {
+    const char *srcarch;  /* folder of the tree */
+    const char *compiler; /* as its name is, and the package that has it */
+    const char *package;
+    const char *packed; /* the target that is compressed, and what it makes */
+    const char *packed_file;
+    const char *plain; /* the same without EFI_ZBOOT; NULL: a kernel is always compressed */
+    const char *plain_file;
+} kernel_archs[ARCHS] = {
+    [ARCH_X86_64] = {.srcarch = "x86",
+                     .compiler = "gcc",
+                     .package = "gcc",
+                     .packed = "bzImage",
+                     .packed_file = "arch/x86/boot/bzImage"},
+    /* Image is an EFI application (and what other loaders take); vmlinuz.efi is one that unpacks it. */
+    [ARCH_ARM64] = {.srcarch = "arm64",
+                    .compiler = "aarch64-linux-gnu-gcc",
+                    .package = "gcc-aarch64-linux-gnu",
+                    .packed = "vmlinuz.efi",
+                    .packed_file = "arch/arm64/boot/vmlinuz.efi",
+                    .plain = "Image",
+                    .plain_file = "arch/arm64/boot/Image"},
+};
+
 /* Archives that the kernel can have inside, by how they begin. */
 static const struct {
     const char *magic;
@@ -50,6 +75,8 @@ static const struct {
 struct work {
     const struct kernel_def *def;
     const struct build_env *env;
+    const struct kernel_arch *arch;
+    char *name;  /* of the artifact: `smallest`, `smallest.arm64` */
     char *label; /* `kernel smallest` */
     char *out;   /* build folder, kept */
     char *log;
@@ -61,6 +88,7 @@ struct work {
 
 static void work_clear(struct work *w)
 {
+    free(w->name);
     free(w->label);
     free(w->out);
     free(w->log);
@@ -72,12 +100,16 @@ static void work_clear(struct work *w)
 
 static struct work work_of(const struct kernel_def *def, const struct build_env *env)
 {
+    char name[ARTIFACT_NAME_MAX];
+    artifact_name_format(def->name, env->arch, name);
     return (struct work){
         .def = def,
         .env = env,
-        .label = xasprintf("kernel %s", def->name),
+        .arch = &kernel_archs[env->arch],
+        .name = xstrdup(name),
+        .label = xasprintf("kernel %s", name),
         .out = kernel_build_folder(def, env),
-        .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, def->name),
+        .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, name),
     };
 }
 
@@ -137,16 +169,26 @@ static int find_source(struct work *w, struct input *ret_input)
 /* ---- configuration ---- */
 
 /* CONFIG_DIR/kernels/NAME.config, else SHARE/fragments/NAME.config; the caller's, NULL when there is neither.
- */
+ * For another architecture than x86_64 either folder may have a variant of its own: kernels/NAME.ARCH.config,
+ * fragments/ARCH/NAME.config. */
 static char *fragment_path(const struct build_env *env, const char *name)
 {
-    if (env->config_dir) {
-        cleanup_free char *own = xasprintf("%s/kernels/%s.config", env->config_dir, name);
-        if (file_exists(own))
-            return TAKE_PTR(own);
+    const char *arch = arch_name(env->arch);
+    bool variant = env->arch != ARCH_X86_64;
+    char *const paths[] = {
+        env->config_dir && variant ? xasprintf("%s/kernels/%s.%s.config", env->config_dir, name, arch) : NULL,
+        env->config_dir ? xasprintf("%s/kernels/%s.config", env->config_dir, name) : NULL,
+        variant ? xasprintf("%s/fragments/%s/%s.config", env->share_dir, arch, name) : NULL,
+        xasprintf("%s/fragments/%s.config", env->share_dir, name),
+    };
+    char *found = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        if (!found && paths[i] && file_exists(paths[i]))
+            found = paths[i];
+        else
+            free(paths[i]);
     }
-    cleanup_free char *shared = xasprintf("%s/fragments/%s.config", env->share_dir, name);
-    return file_exists(shared) ? TAKE_PTR(shared) : NULL;
+    return found;
 }
 
 static int no_fragment(const struct work *w, const char *name)
@@ -188,6 +230,9 @@ static int add_compression(struct work *w)
         fragments_set(&w->fragments, compressions[i].symbol, on ? "y" : "n", &w->def->pos, w->env->diags);
         known = known || on;
     }
+    /* Where the kernel itself is plain, an EFI application around it unpacks it. */
+    if (wanted && w->arch->plain)
+        fragments_set(&w->fragments, "EFI_ZBOOT", "y", &w->def->pos, w->env->diags);
     if (known)
         return 0;
     return diag_error(w->env->diags, &w->def->pos,
@@ -225,7 +270,7 @@ static int add_initramfs(struct work *w, const struct digest *initramfs)
 
 static char *own_config(const struct work *w)
 {
-    return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->def->name) : NULL;
+    return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->name) : NULL;
 }
 
 /* Without the user's own file for this kernel. */
@@ -260,6 +305,9 @@ static int check_tools(const struct work *w)
         {"bc", "bc"},     {"tar", "tar"}, {"xz", "xz-utils"}, {"perl", "perl"}, {NULL, NULL},
     };
     int r = build_need(w->env, w->label, always);
+    if (r == 0)
+        r = build_need(w->env, w->label,
+                       (const struct build_tool[]){{w->arch->compiler, w->arch->package}, {0}});
     if (r == 0 && !file_exists("/usr/include/libelf.h"))
         r = diag_error(w->env->diags, NULL,
                        "%s: libelf.h is not installed; install with: apt-get install libelf-dev", w->label);
@@ -305,7 +353,9 @@ static int key_of(const struct work *w, struct digest *ret_key)
     hash_field(&hash, RECIPE);
     hash_field(&hash, digest_format(&w->source, hex));
     hash_configuration(w, &hash);
-    int r = build_hash_compiler(w->env, "gcc", &hash);
+    if (w->env->arch != ARCH_X86_64)
+        hash_field(&hash, arch_name(w->env->arch));
+    int r = build_hash_compiler(w->env, w->arch->compiler, &hash);
     if (r == 0)
         hash_end(&hash, ret_key);
     return r;
@@ -346,22 +396,22 @@ static int place_initramfs(const struct work *w, const struct digest *initramfs)
 }
 
 /* The same inputs give the same bytes: nothing of this machine, user or hour gets in. */
-static const char *const make_args[] = {
-    "LOCALVERSION=",
-    "KBUILD_BUILD_USER=rambox",
-    "KBUILD_BUILD_HOST=rambox",
-    "KBUILD_BUILD_VERSION=1",
-    "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970",
-    NULL,
-};
+#define REPRODUCIBLE                                                                                         \
+    "LOCALVERSION=", "KBUILD_BUILD_USER=rambox", "KBUILD_BUILD_HOST=rambox", "KBUILD_BUILD_VERSION=1",       \
+        "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970"
+
+static const char *const native_args[] = {REPRODUCIBLE, NULL};
+static const char *const arm64_args[] = {REPRODUCIBLE, "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-",
+                                         NULL};
+static const char *const *const make_args[ARCHS] = {[ARCH_X86_64] = native_args, [ARCH_ARM64] = arm64_args};
 
 static struct kbuild kbuild_of(const struct work *w)
 {
     return (struct kbuild){
         .label = w->label,
         .out = w->out,
-        .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = "x86"},
-        .make_args = make_args,
+        .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = w->arch->srcarch},
+        .make_args = make_args[w->env->arch],
         .log = w->log,
     };
 }
@@ -403,11 +453,14 @@ static int compile(const struct work *w, struct built *built)
 {
     struct kbuild b = kbuild_of(w);
     cleanup_free char *vmlinux = xasprintf("%s/vmlinux", w->out);
-    cleanup_free char *image = xasprintf("%s/arch/x86/boot/bzImage", w->out);
+    const struct asked *zboot = fragments_find(&w->fragments, "EFI_ZBOOT");
+    bool packed = !w->arch->plain || (zboot && str_eq(zboot->value, "y"));
+    cleanup_free char *image =
+        xasprintf("%s/%s", w->out, packed ? w->arch->packed_file : w->arch->plain_file);
     bool whole = !file_exists(vmlinux);
     if (whole)
         b.expected_steps = known_steps(w);
-    int r = kbuild_make(&b, w->env, "bzImage", &built->steps);
+    int r = kbuild_make(&b, w->env, packed ? w->arch->packed : w->arch->plain, &built->steps);
     if (r == 0 && whole)
         keep_steps(w, built->steps);
     return r < 0 ? r : artifact_put_file(w->env->artifact_dir, image, w->env->diags, &built->artifact);
@@ -484,7 +537,7 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
         return KERNEL_UNCHANGED;
     if (env->only_cached)
         return -ENOENT;
-    cleanup_free char *lock_name = xasprintf("kernel-%s", def->name);
+    cleanup_free char *lock_name = xasprintf("kernel-%s", w.name);
     cleanup_close int lock = build_lock(env, lock_name);
     if (lock < 0)
         return lock;
@@ -513,6 +566,8 @@ int kernel_definition_key(const struct kernel_def *def, const struct digest *ini
         return r;
     hash_init(&hash);
     hash_field(&hash, DEFINITION_RECIPE);
+    if (env->arch != ARCH_X86_64)
+        hash_field(&hash, arch_name(env->arch));
     hash_add(&hash, &s->kind, sizeof(s->kind));
     hash_field(&hash, s->where);
     if (s->has_sha256)
@@ -548,15 +603,18 @@ int kernel_inputs(const struct kernel_def *def, const struct build_env *env, boo
         r = unpack_tree(env, &input, "Kconfig", &w.tree);
     if (r < 0)
         return r;
-    *ret_inputs = (struct kernel_inputs){
-        .tree = TAKE_PTR(w.tree), .source = w.source, .fragments = w.fragments, .make_args = make_args};
+    *ret_inputs = (struct kernel_inputs){.tree = TAKE_PTR(w.tree),
+                                         .source = w.source,
+                                         .fragments = w.fragments,
+                                         .make_args = make_args[env->arch]};
     w.fragments = (struct fragments){0};
     return 0;
 }
 
 char *kernel_build_folder(const struct kernel_def *def, const struct build_env *env)
 {
-    return xasprintf("%s/work/kernel-%s", env->cache_dir, def->name);
+    char name[ARTIFACT_NAME_MAX];
+    return xasprintf("%s/work/kernel-%s", env->cache_dir, artifact_name_format(def->name, env->arch, name));
 }
 
 /* ---- editing ---- */
@@ -575,7 +633,7 @@ static int save_changes(const struct work *w, const char *changes, char **ret_pa
         r = fragments_add_text(&merged, path, changes, &quiet);
     if (r < 0)
         return r;
-    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->def->name, w->def->name);
+    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->name, w->name);
     fragments_write(&merged, &text);
     r = file_write_atomic(path, str_text(&text), text.len, 0644);
     if (r < 0)
@@ -607,7 +665,7 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
         r = find_source(&w, &input);
     if (r < 0)
         return r;
-    cleanup_free char *lock_name = xasprintf("kernel-%s", def->name);
+    cleanup_free char *lock_name = xasprintf("kernel-%s", w.name);
     cleanup_close int lock = build_lock(env, lock_name);
     if (lock < 0)
         return lock;

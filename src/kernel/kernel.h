@@ -5,6 +5,10 @@
  * compression, and kernels/NAME.config of the user when there is one (which is what kernel_edit writes).
  * Every symbol asked for is checked to have survived. What was built is found again by the hash of all
  * inputs: the source, the merged configuration, the compiler, the embedded ramdisk.
+ *
+ * It is for env->arch: a bzImage for x86_64; for arm64 an EFI application, vmlinuz.efi where the definition
+ * names a compression, else the plain Image. There a fragment is looked for as fragments/arm64/NAME.config
+ * (or the user's kernels/NAME.arm64.config) first, and kernels/NAME.arm64.config is what kernel_edit writes.
  */
 #pragma once
 

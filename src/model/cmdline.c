@@ -5,24 +5,30 @@
 #include <errno.h>
 #include <string.h>
 
-const char *profile_words(const struct profile *profile, char *buf, size_t size)
+const char *profile_words(const struct profile *profile, enum cpu_arch arch, char *buf, size_t size)
 {
     const char *root = profile->root_mode == ROOT_RAM     ? "rambox"
                        : profile->root_mode == ROOT_SHELL ? "shell"
                        : profile->root                    ? profile->root
                                                           : "";
-    const char *console = profile->console;
-    int n = snprintf(buf, size, "%s%s%s%s%s", profile->root_mode == ROOT_OTHER && *root ? "root=" : "", root,
-                     *root && console ? " " : "", console ? "console=" : "", console ? console : "");
+    const char *console = profile->console, *port = "";
+    if (console && arch == ARCH_ARM64 && arch_in(profile_archs(profile), ARCH_X86_64) &&
+        strncmp(console, "ttyS", 4) == 0) {
+        port = "ttyAMA";
+        console += strlen("ttyS");
+    }
+    int n =
+        snprintf(buf, size, "%s%s%s%s%s%s", profile->root_mode == ROOT_OTHER && *root ? "root=" : "", root,
+                 *root && console ? " " : "", console ? "console=" : "", port, console ? console : "");
     return n >= 0 && (size_t)n < size ? buf : NULL;
 }
 
-int profile_unified_cmdline(const struct profile *profile, uint16_t http_port,
+int profile_unified_cmdline(const struct profile *profile, enum cpu_arch arch, uint16_t http_port,
                             char ret_cmdline[static UNIFIED_CMDLINE_MAX])
 {
     char words[UNIFIED_CMDLINE_MAX], line[UNIFIED_CMDLINE_MAX];
     const char *more = profile->cmdline ? profile->cmdline : "";
-    if (!profile_words(profile, words, sizeof(words)))
+    if (!profile_words(profile, arch, words, sizeof(words)))
         return -E2BIG;
     int n = snprintf(line, sizeof(line), "rw%s%s%s rambox.server=:%u%s%s",
                      profile->ip == IP_NONE ? "" : " ip=dhcp", *words ? " " : "", words, http_port,

@@ -64,7 +64,7 @@ const struct generation_artifact *generation_artifact(const struct generation *g
 }
 
 /* What stands behind the name. */
-static const char *const kind_endings[] = {
+static const char *const kind_endings[ARRAY_SIZE(kind_names)] = {
     [ARTIFACT_KERNEL] = "", [ARTIFACT_IMAGE] = "", [ARTIFACT_UNIFIED] = ".efi", [ARTIFACT_MODULES] = ""};
 
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
@@ -102,12 +102,13 @@ static int parse_artifact(const char *path, enum artifact_kind *ret_kind,
             continue;
         const char *name = path + n + 1;
         size_t length = strlen(name) - strlen(ending);
-        char copy[ARTIFACT_NAME_MAX];
+        char copy[ARTIFACT_NAME_MAX], definition[ARTIFACT_NAME_MAX];
+        enum cpu_arch arch;
         if (length >= sizeof(copy))
             return -EINVAL;
         memcpy(copy, name, length);
         copy[length] = '\0';
-        if (!is_host_label(copy))
+        if (artifact_name_parse(copy, definition, &arch) < 0)
             return -EINVAL;
         *ret_kind = (enum artifact_kind)kind;
         memcpy(ret_name, copy, length + 1);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "model/arch.h"
 #include "model/site.h"
 
 #include <stdatomic.h>
@@ -20,7 +21,8 @@ int artifact_kind_parse(const char *name, enum artifact_kind *ret_kind);
 
 struct generation_artifact {
     enum artifact_kind kind;
-    char *name; /* of the kernel or image definition, or of the profile; of modules: the kernel's */
+    char *name; /* of the kernel or image definition, or of the profile; of modules: the kernel's; with the
+                   architecture (artifact_name_format) */
     struct digest digest;
     uint64_t size; /* bytes */
 };
@@ -44,10 +46,10 @@ DEFINE_CLEANUP(struct generation *, generation_unref);
 const struct generation_artifact *generation_artifact(const struct generation *g, enum artifact_kind kind,
                                                       const char *name);
 
-/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`, `g12/image/smallest`,
- * `g12/modules/distribution`, `g12/unified/default.efi` (there is firmware that wants the ending). */
+/* The name under which nodes fetch an artifact, by any protocol: `g12/kernel/smallest`,
+ * `g12/image/smallest.arm64`, `g12/modules/distribution`, `g12/unified/default.efi` (there is firmware that
+ * wants the ending). */
 #define ARTIFACT_PATH_MAX 96
-#define ARTIFACT_NAME_MAX 80
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
                                  char buf[static ARTIFACT_PATH_MAX]);
 /* The way back. 0 or -EINVAL. A unified image needs nothing that goes with it, so it may be asked for without

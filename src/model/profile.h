@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/diag.h"
+#include "model/arch.h"
 #include "model/option.h"
 
 #include <stdbool.h>
@@ -48,6 +49,14 @@ struct profile {
     enum loader loader;
     char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a
                         URL for UEFI HTTP boot (P2); NULL: rambox's choice */
+    arch_set
+        archs; /* processors of its nodes: what its kernel and image are built for; empty: x86_64 alone */
     uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
     struct pos pos;
 };
+
+/* The architectures that a profile is for, never empty. */
+static inline arch_set profile_archs(const struct profile *profile)
+{
+    return profile->archs ? profile->archs : 1 << ARCH_X86_64;
+}

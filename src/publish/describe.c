@@ -211,6 +211,12 @@ static void describe_profile(const struct profile *profile, struct things *thing
     struct thing *thing = add_thing(things, RANK_PROFILE, profile->name);
     add_text(thing, "kernel", profile->kernel);
     add_text(thing, "image", profile->image);
+    cleanup_str struct str archs = {0};
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++)
+        if (arch_in(profile_archs(profile), arch))
+            str_printf(&archs, "%s%s", archs.len ? " " : "", arch_name(arch));
+    if (profile_archs(profile) != 1 << ARCH_X86_64)
+        add_text(thing, "arch", str_text(&archs));
     add_text(thing, "console", profile->console);
     add_text(thing, "ip", ip[profile->ip]);
     add_text(thing, "root",

@@ -19,7 +19,8 @@
 
 /* What a publish needs from a builder: finds the artifact that the definition builds to now. Injected, so
  * that this module builds nothing. Returns 0, or -ENOENT with `diags` ("image smallest is not built: rambox
- * build"). `name` of the result is the caller's to free. */
+ * build"). `name` is an artifact's: that of the definition, with the architecture. `name` of the result is
+ * the caller's to free. */
 struct artifact_source {
     int (*find)(void *user, const struct site *site, enum artifact_kind kind, const char *name,
                 struct diags *diags, struct generation_artifact *ret_artifact);

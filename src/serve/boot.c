@@ -198,7 +198,8 @@ static bool goes_on(const struct entry *e, const struct moment *now)
 uint64_t boot_table_discover(struct boot_table *t, const struct moment *now, const struct mac *mac,
                              const char *node, const char *profile, unsigned generation)
 {
-    struct boot boot = {.mac = *mac, .generation = generation, .started_us = now->unix_us};
+    struct boot boot = {
+        .mac = *mac, .arch = ARCH_UNKNOWN, .generation = generation, .started_us = now->unix_us};
     snprintf(boot.node, sizeof(boot.node), "%s", node ? node : "");
     snprintf(boot.profile, sizeof(boot.profile), "%s", profile ? profile : "");
     pthread_mutex_lock(&t->lock);
@@ -245,6 +246,15 @@ void boot_table_assign(struct boot_table *t, const struct moment *now, uint64_t 
     pthread_mutex_unlock(&t->lock);
     if (differs)
         emit_boot(t, now, &boot);
+}
+
+void boot_table_set_arch(struct boot_table *t, uint64_t id, enum cpu_arch arch)
+{
+    pthread_mutex_lock(&t->lock);
+    struct entry *e = find(t, BY_ID, id);
+    if (e && arch != ARCH_UNKNOWN)
+        e->boot.arch = arch;
+    pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- programs that do not start ---- */
@@ -494,10 +504,12 @@ int boot_table_load(struct boot_table *t, const struct moment *now, const struct
     int r = 0;
     if (!e || e->boot.started_us < boot->started_us) {
         e = insert(t, now, boot);
-        if (e)
-            e->stage = STAGE_CONFIG; /* past the loader: the next DISCOVER begins another */
-        else
+        if (e) {
+            e->boot.arch = ARCH_UNKNOWN; /* the store does not say */
+            e->stage = STAGE_CONFIG;     /* past the loader: the next DISCOVER begins another */
+        } else {
             r = -ENOMEM;
+        }
     }
     pthread_mutex_unlock(&t->lock);
     return r;

@@ -41,6 +41,9 @@ uint64_t boot_table_discover(struct boot_table *table, const struct moment *now,
 void boot_table_assign(struct boot_table *table, const struct moment *now, uint64_t id, ipv4_t ip,
                        unsigned generation);
 
+/* The processor of a boot's machine, as its firmware said; ARCH_UNKNOWN leaves what is known. */
+void boot_table_set_arch(struct boot_table *table, uint64_t id, enum cpu_arch arch);
+
 /* Moves the boot that the event belongs to (event->boot) and marks it as heard of. The daemon's sink calls
  * this with every event. EVENT_BOOT itself is passed over. */
 void boot_table_observe(struct boot_table *table, const struct event *event);

@@ -70,14 +70,15 @@ static void add_reporting(struct writer *w, const struct boot_client *c)
 }
 
 static int write_cmdline(const struct boot_client *c, const struct profile *profile,
-                         const struct subnet *subnet, char cmdline[static CMDLINE_MAX_SIZE])
+                         const struct subnet *subnet, enum cpu_arch arch,
+                         char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
     char words[CMDLINE_MAX_SIZE];
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
     add_bootif(&w, c);
-    const char *said = profile_words(profile, words, sizeof(words));
+    const char *said = profile_words(profile, arch, words, sizeof(words));
     add(&w, "%s", said ? said : "");
     w.failed |= !said;
     add_reporting(&w, c);
@@ -108,6 +109,25 @@ static const struct profile *profile_of(const struct generation *g, const struct
     return name ? site_profile(g->site, name) : NULL;
 }
 
+/* Which of the profile's builds; ARCH_UNKNOWN: none is for this machine. */
+static enum cpu_arch arch_of(const struct boot_client *c, const struct profile *profile)
+{
+    if (c->arch >= ARCHS)
+        return arch_first(profile_archs(profile));
+    return arch_in(profile_archs(profile), c->arch) ? c->arch : ARCH_UNKNOWN;
+}
+
+/* The path of one of the profile's artifacts, if the generation has it. 0 or -ENOENT. */
+static int find_artifact(const struct generation *g, enum artifact_kind kind, const char *definition,
+                         enum cpu_arch arch, char path[static ARTIFACT_PATH_MAX])
+{
+    char name[ARTIFACT_NAME_MAX];
+    if (!definition || !generation_artifact(g, kind, artifact_name_format(definition, arch, name)))
+        return -ENOENT;
+    artifact_path_format(g->number, kind, name, path);
+    return 0;
+}
+
 int boot_describe(const struct generation *g, const struct boot_client *c,
                   struct boot_description *ret_description)
 {
@@ -117,21 +137,19 @@ int boot_describe(const struct generation *g, const struct boot_client *c,
                                  .http_port = c->http || !c->server ? 0 : c->http_port};
     const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
     const struct profile *profile = profile_of(g, c, subnet);
-    if (!profile || !profile->kernel || !generation_artifact(g, ARTIFACT_KERNEL, profile->kernel))
+    if (!profile)
         return -ENOENT;
-    artifact_path_format(g->number, ARTIFACT_KERNEL, profile->kernel, d.kernel);
-    if (profile->image) {
-        if (!generation_artifact(g, ARTIFACT_IMAGE, profile->image))
-            return -ENOENT;
-        artifact_path_format(g->number, ARTIFACT_IMAGE, profile->image, d.image);
-    }
+    enum cpu_arch arch = arch_of(c, profile);
+    if (arch == ARCH_UNKNOWN)
+        return -ENODEV;
+    int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d.kernel);
+    if (r == 0 && profile->image)
+        r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d.image);
     const char *modules = site_modules(g->site, profile->kernel);
-    if (modules) {
-        if (!generation_artifact(g, ARTIFACT_MODULES, modules))
-            return -ENOENT;
-        artifact_path_format(g->number, ARTIFACT_MODULES, modules, d.modules);
-    }
-    int r = write_cmdline(c, profile, subnet, d.cmdline);
+    if (r == 0 && modules)
+        r = find_artifact(g, ARTIFACT_MODULES, modules, arch, d.modules);
+    if (r == 0)
+        r = write_cmdline(c, profile, subnet, arch, d.cmdline);
     if (r == 0)
         *ret_description = d;
     return r;

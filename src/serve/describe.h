@@ -17,6 +17,7 @@ struct boot_client {
     uint16_t http_port;      /* where it reports */
     bool http;               /* its configuration is fetched by HTTP already */
     uint64_t boot;           /* id; 0: none */
+    enum cpu_arch arch;      /* of its processor; ARCH_UNKNOWN: the first of its profile */
     const char *profile;     /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
                                 known, as after a restart */
 };
@@ -44,8 +45,9 @@ struct boot_initrd {
 size_t boot_initrds(const struct boot_description *description,
                     struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX]);
 
-/* 0; -ENOENT: the node's profile, kernel, its modules or image is not in the generation, or the machine has
- * neither an entry nor a profile for unknown ones; -E2BIG: the command line is longer than the kernel takes;
- * -EINVAL: it holds a control character that would break out of a boot script. */
+/* 0; -ENODEV: the profile is not for this processor; -ENOENT: the node's profile, kernel, its modules or
+ * image is not in the generation, or the machine has neither an entry nor a profile for unknown ones; -E2BIG:
+ * the command line is longer than the kernel takes; -EINVAL: it holds a control character that would break
+ * out of a boot script. */
 int boot_describe(const struct generation *generation, const struct boot_client *client,
                   struct boot_description *ret_description);

@@ -354,12 +354,20 @@ static void explain(struct exchange *x, const char *named, const struct boot_pat
 /* The name of its profile's unified image; NULL: there is none for its processor. */
 static const char *unified_file(const struct exchange *x, char buf[static ARTIFACT_PATH_MAX])
 {
+    static const uint16_t able[] = {PXE_ARCH_EFI_BC, PXE_ARCH_EFI_X64, PXE_ARCH_EFI_X64_HTTP,
+                                    PXE_ARCH_EFI_ARM64, PXE_ARCH_EFI_ARM64_HTTP};
     uint16_t arch = x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS;
-    bool x64 = arch == PXE_ARCH_EFI_BC || arch == PXE_ARCH_EFI_X64 || arch == PXE_ARCH_EFI_X64_HTTP;
     const struct generation *g = x->generation;
-    if (!x64 || !x->profile || !generation_artifact(g, ARTIFACT_UNIFIED, x->profile->name))
+    char name[ARTIFACT_NAME_MAX];
+    bool uefi = false;
+    for (size_t i = 0; i < ARRAY_SIZE(able); i++)
+        uefi |= able[i] == arch;
+    if (!uefi || !x->profile)
         return NULL;
-    return artifact_path_format(g->number, ARTIFACT_UNIFIED, x->profile->name, buf);
+    artifact_name_format(x->profile->name, arch_of_firmware(arch), name);
+    return generation_artifact(g, ARTIFACT_UNIFIED, name)
+               ? artifact_path_format(g->number, ARTIFACT_UNIFIED, name, buf)
+               : NULL;
 }
 
 /* What this firmware loads first. NULL: it is none, or there is nothing for it (P1), and people are told. */

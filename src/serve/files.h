@@ -65,6 +65,8 @@ struct file_request {
     const char *name; /* as it came over the wire */
     ipv4_t from;      /* address of who asks */
     ipv4_t local;     /* our address that it asked */
+    const char *arch; /* what iPXE says of its processor (`buildarch`), for boots of which nothing is known;
+                         NULL: nothing */
     bool http;        /* by HTTP: what a script names is then looked for where the script came from */
 };
 

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "build/package_file.h"
 #include "build/pe.h"
 #include "build/sign.h"
 
@@ -21,6 +22,18 @@ enum {
     SECTIONS = 4,
 };
 
+static const struct build_tool objcopy[ARCHS] = {
+    [ARCH_X86_64] = {"objcopy", "binutils"},
+    [ARCH_ARM64] = {"aarch64-linux-gnu-objcopy", "binutils-aarch64-linux-gnu"},
+};
+
+/* Of another architecture than x86_64: its package cannot be installed beside the machine's. */
+static const struct package_file foreign_stub = {
+    .package = "systemd-boot-efi",
+    .places = (const char *const[]){"usr/lib/systemd/boot/efi/linuxaa64.efi.stub", NULL},
+    .recipe = "stub of the package 1",
+};
+
 /* One section to add: a file, and how much of memory it takes. */
 struct part {
     const char *section;
@@ -33,7 +46,7 @@ struct work {
     const struct unified_inputs *inputs;
     const struct build_env *env;
     char *label; /* `unified default` */
-    const char *stub_path;
+    char *stub_path;
     char *stub; /* its bytes */
     size_t stub_size;
     char *folder;
@@ -49,24 +62,26 @@ static void work_clear(struct work *w)
         (void)dir_remove(w->folder);
     free(w->folder);
     free(w->label);
+    free(w->stub_path);
     free(w->stub);
 }
 #define cleanup_work __attribute__((cleanup(work_clear)))
 
 static struct work work_of(const struct unified_inputs *inputs, const struct build_env *env)
 {
+    char name[ARTIFACT_NAME_MAX];
     return (struct work){.inputs = inputs,
                          .env = env,
-                         .label = xasprintf("unified %s", inputs->profile),
-                         .stub_path = inputs->stub ? inputs->stub : UNIFIED_STUB};
+                         .label =
+                             xasprintf("unified %s", artifact_name_format(inputs->profile, env->arch, name))};
 }
 
 int unified_ready(const char *stub, const struct build_env *env)
 {
-    static const struct build_tool tools[] = {{"objcopy", "binutils"}, {0}};
+    const struct build_tool tools[] = {objcopy[env->arch], {0}};
     const char *path = stub ? stub : UNIFIED_STUB;
     int r = build_need(env, "unified", tools);
-    if (r < 0 || file_exists(path))
+    if (r < 0 || env->arch != ARCH_X86_64 || file_exists(path))
         return r;
     if (stub)
         diag_error(env->diags, NULL, "unified: the stub %s (server: stub:) is not there", stub);
@@ -118,10 +133,26 @@ void unified_definition_key(const struct unified_inputs *inputs, const struct bu
 
 /* ---- parts ---- */
 
+static int find_stub(struct work *w)
+{
+    struct built built;
+    if (w->env->arch == ARCH_X86_64) {
+        w->stub_path = xstrdup(w->inputs->stub ? w->inputs->stub : UNIFIED_STUB);
+        return 0;
+    }
+    int r = package_file_get(w->env, &foreign_stub, &built);
+    if (r == 0)
+        w->stub_path = artifact_path(w->env->artifact_dir, &built.artifact);
+    return r;
+}
+
 static int read_stub(struct work *w)
 {
-    int r = file_read(w->stub_path, STUB_MAX, &w->stub, &w->stub_size);
-    if (r == -ENOENT)
+    int r = find_stub(w);
+    if (r < 0)
+        return r;
+    r = file_read(w->stub_path, STUB_MAX, &w->stub, &w->stub_size);
+    if (r == -ENOENT && w->env->arch == ARCH_X86_64)
         return unified_ready(w->inputs->stub, w->env);
     return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot read the stub %s", w->label, w->stub_path) : 0;
 }
@@ -233,7 +264,7 @@ static int run_objcopy(const struct work *w, const struct pe *stub, const char *
     VEC(char *) words = {0};
     cleanup_str struct str said = {0};
     uint64_t at = stub->base + pe_end(stub);
-    VEC_PUSH(&words, xstrdup("objcopy"));
+    VEC_PUSH(&words, xstrdup(objcopy[w->env->arch].program));
     VEC_PUSH(&words, xstrdup("--preserve-dates"));
     for (size_t i = 0; i < w->parts_n; i++) {
         const struct part *part = &w->parts[i];

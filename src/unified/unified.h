@@ -31,6 +31,8 @@ struct unified_inputs {
 };
 
 #define UNIFIED_STUB "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+/* For arm64 the stub is that of arm64's package systemd-boot-efi, which is fetched, and objcopy the cross
+ * compiler's. */
 
 /* Whether everything that building takes besides kernel and image is there: the stub and objcopy; asked
  * before anything is built. 0 or -errno with a diagnostic that names the package. */

@@ -365,6 +365,64 @@ test_command_line_limits(void **state) /* hostile: what would break out of a boo
     assert_int_equal(boot_describe(bed.generation, &c, &d), -E2BIG);
 }
 
+static void add_arm64_artifacts(struct generation *g)
+{
+    for (enum artifact_kind kind = ARTIFACT_KERNEL; kind <= ARTIFACT_IMAGE; kind++) {
+        struct generation_artifact *a = VEC_ADD(&g->artifacts);
+        *a = (struct generation_artifact){.kind = kind, .name = xstrdup("smallest.arm64")};
+    }
+}
+
+static void assert_boots(const struct boot_client *client, const char *kernel, const char *image,
+                         const char *console)
+{
+    struct boot_description d;
+    assert_int_equal(boot_describe(bed.generation, client, &d), 0);
+    assert_string_equal(d.kernel, kernel);
+    assert_string_equal(d.image, image);
+    assert_non_null(strstr(d.cmdline, console));
+}
+
+/* One profile, two processors: each gets what was built for it. */
+static void test_architecture_of_a_node(void **state)
+{
+    struct profile *p = &bed.generation->site->profiles.items[0];
+    struct boot_client c = {.node = site_node_by_name(bed.generation->site, "n1"), .arch = ARCH_ARM64};
+    struct boot_description d;
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENODEV); /* the profile is for x86_64 */
+    p->archs = 1 << ARCH_X86_64 | 1 << ARCH_ARM64;
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENOENT); /* nothing is built for it */
+    add_arm64_artifacts(bed.generation);
+    assert_boots(&c, "g12/kernel/smallest.arm64", "g12/image/smallest.arm64", " console=ttyAMA0,115200");
+    c.arch = ARCH_X86_64;
+    assert_boots(&c, "g12/kernel/smallest", "g12/image/smallest", " console=ttyS0,115200");
+    c.arch = ARCH_UNKNOWN;
+    assert_boots(&c, "g12/kernel/smallest", "g12/image/smallest", " console=ttyS0,115200");
+    p->archs = 1 << ARCH_ARM64; /* for that one alone, so its console is as it is written */
+    assert_boots(&c, "g12/kernel/smallest.arm64", "g12/image/smallest.arm64", " console=ttyS0,115200");
+    c.arch = ARCH_X86_64;
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENODEV);
+}
+
+/* The firmware's word lasts as long as the table; a boot that comes back from the store has none. */
+static void test_architecture_of_a_boot(void **state)
+{
+    struct boot boot;
+    uint64_t id = begin_boot(&n1_mac, "n1", N1_IP);
+    assert_true(boot_table_get(bed.boots, id, &boot, NULL));
+    assert_int_equal(boot.arch, ARCH_UNKNOWN);
+    boot_table_set_arch(bed.boots, id, ARCH_ARM64);
+    boot_table_set_arch(bed.boots, id, ARCH_UNKNOWN);
+    boot_table_set_arch(bed.boots, id + 1, ARCH_X86_64);
+    assert_true(boot_table_get(bed.boots, id, &boot, NULL));
+    assert_int_equal(boot.arch, ARCH_ARM64);
+    boot.id++;
+    boot.started_us++;
+    assert_int_equal(boot_table_load(bed.boots, &bed.now, &boot), 0);
+    assert_true(boot_table_by_mac(bed.boots, &n1_mac, &boot, NULL));
+    assert_int_equal(boot.arch, ARCH_UNKNOWN);
+}
+
 static void test_rendering(void **state) /* H9 */
 {
     struct boot_description d = {.generation = 3,
@@ -540,6 +598,7 @@ static void test_artifacts_of_generations(void **state) /* F10: a node reads its
     assert_ptr_equal(answer.file, held); /* mapped once */
     served_file_unref(answer.file);
     write_artifact(0xaa, "another kernel"); /* replaced while it is read */
+    bed.now.mono_us += 1000000;             /* in which it may pass for what it was */
     assert_memory_equal(held->data, "kernel", 6);
     assert_file("g12/kernel/smallest", "another kernel");
     served_file_unref(held);
@@ -622,6 +681,8 @@ int main(void)
         TEST(command_line),
         TEST(modules),
         TEST(command_line_limits),
+        TEST(architecture_of_a_node),
+        TEST(architecture_of_a_boot),
         TEST(rendering),
         TEST(names_of_nodes),
         TEST(names_of_subnets),

@@ -143,6 +143,11 @@ static void test_profile_mistakes(void **state)
              "rambox.yaml:2:47: error: kernel embedded has the image smallest built in; take \"image\" out "
              "of profile "
              "default, or another kernel\n"),
+        MAIN(PROFILE("    image: smallest\n    arch: [x86_64, arm65]\n"),
+             "rambox.yaml:6:20: error: \"arm65\" is no architecture; expected x86_64 or arm64\n"),
+        MAIN(PROFILE("    image: smallest\n    arch: []\n"),
+             "rambox.yaml:6:11: error: \"arch\" is empty; expected x86_64 or arm64, or both\n"),
+        MAIN(PROFILE("    image: smallest\n    arch: [amd64, aarch64]\n"), ""),
         MAIN(PROFILE("    image: web\n"), "rambox.yaml:5:12: error: no image is named \"web\"\n"),
         MAIN(PROFILE("    image: smallest\n    ip: dynamic\n"),
              "rambox.yaml:6:9: error: \"dynamic\" is no way to get an address; expected static, dhcp or "

@@ -436,6 +436,29 @@ static void test_boot_scripts(void **state)
     assert_int_equal(stage, STAGE_CONFIG);
 }
 
+/* A server that began anew knows nothing of the boot: then what iPXE says of its processor counts. */
+static void test_script_by_architecture(void **state)
+{
+    for (enum artifact_kind kind = ARTIFACT_KERNEL; kind <= ARTIFACT_IMAGE; kind++)
+        *VEC_ADD(&bed.generation->artifacts) =
+            (struct generation_artifact){.kind = kind, .name = xstrdup("smallest.arm64")};
+    bed.generation->site->profiles.items[0].archs = 1 << ARCH_X86_64 | 1 << ARCH_ARM64;
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=arm64", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest.arm64 "));
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=x86_64", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest "));
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest "));
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=longer-than-any-name", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest "));
+    uint64_t id = boot_table_discover(bed.boots, &bed.now, &n1_mac, "n1", NULL, 12);
+    boot_table_set_arch(bed.boots, id, ARCH_ARM64); /* the firmware's word comes first */
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=x86_64", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest.arm64 "));
+    ask("GET", "/v1/boot/52:54:00:00:00:01", 200);
+    assert_true(has("\"/g12/kernel/smallest.arm64\",\"initrd\":[\"/g12/image/smallest.arm64\"]"));
+}
+
 static void test_script_by_tftp(void **state)
 {
     struct file_answer what;
@@ -500,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_dates),
         FILES(test_whole_files),
+        FILES(test_script_by_architecture),
         FILES(test_parts),
         FILES(test_if_range),
         FILES(test_conditions),
