@@ -147,6 +147,11 @@ static void close_socket(struct client *c)
     c->connected = c->held = false;
 }
 
+static bool in_windows(const struct load *l)
+{
+    return l->options.windowsize > 1;
+}
+
 static int open_socket(struct load *l, struct client *c)
 {
     uint32_t index = (uint32_t)(c - l->clients);
@@ -158,7 +163,7 @@ static int open_socket(struct load *l, struct client *c)
     c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&us, sizeof(us)) < 0)
         return -errno;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = index};
+    struct epoll_event event = {.events = EPOLLIN | (in_windows(l) ? EPOLLET : 0), .data.u32 = index};
     return epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &event) < 0 ? -errno : 0;
 }
 
@@ -271,18 +276,30 @@ static bool take_packet(struct load *l, struct client *c, unsigned i)
         transfer_input(&c->transfer, &l->fetch, tally, l->packets[i], l->messages[i].msg_len, &l->reply));
 }
 
-/* Takes what came for a client, until there is no more. */
-static void receive(struct load *l, struct client *c)
+/* In lockstep there is one packet; if there are more, epoll tells so again. */
+static void receive_one(struct load *l, struct client *c)
 {
-    int room = c->transfer.window > 1 ? BATCH : 2, n = 0;
+    socklen_t size = sizeof(l->from[0]);
+    struct sockaddr *from = c->connected ? NULL : (struct sockaddr *)&l->from[0];
+    ssize_t n = recvfrom(c->fd, l->packets[0], PACKET, MSG_DONTWAIT, from, from ? &size : NULL);
+    if (n < 0)
+        return;
+    l->messages[0].msg_len = (unsigned)n;
+    take_packet(l, c, 0);
+}
+
+/* Takes what came for a client, until there is no more. */
+static void receive_all(struct load *l, struct client *c)
+{
+    int n;
     do {
-        for (int i = 0; i < room; i++)
+        for (int i = 0; i < BATCH; i++)
             l->messages[i].msg_hdr.msg_namelen = sizeof(l->from[i]);
-        n = recvmmsg(c->fd, l->messages, (unsigned)room, MSG_DONTWAIT, NULL);
+        n = recvmmsg(c->fd, l->messages, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < n; i++)
             if (!take_packet(l, c, (unsigned)i))
                 return;
-    } while (n == room);
+    } while (n == BATCH);
 }
 
 static void begin_anew(struct load *l, struct client *c)
@@ -347,7 +364,7 @@ static void run(struct load *l)
         l->now_us = clock_us();
         for (int i = 0; i < n; i++)
             if (l->clients[events[i].data.u32].fd >= 0)
-                receive(l, &l->clients[events[i].data.u32]);
+                (in_windows(l) ? receive_all : receive_one)(l, &l->clients[events[i].data.u32]);
         if (l->now_us < l->tick_us)
             continue;
         l->tick_us = l->now_us + TICK_US;

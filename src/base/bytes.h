@@ -2,8 +2,8 @@
  *
  * A reader never moves past its end: a read that does not fit fails, and the reader stays failed, so a parser
  * may read a group of fields and check once. A writer behaves the same way. Multi-byte integers are
- * big-endian (network order). Header-only, so that the node's init can use it without the rest of the
- * library.
+ * big-endian (network order) unless their name says `le`. Header-only, so that the node's init can use it
+ * without the rest of the library.
  */
 #pragma once
 
@@ -60,6 +60,25 @@ static inline uint32_t reader_u32(struct reader *r)
 {
     const uint8_t *p = reader_take(r, 4);
     return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+}
+
+/* The same, the lowest byte first: what firmware's own formats are written in. */
+static inline uint16_t reader_le16(struct reader *r)
+{
+    const uint8_t *p = reader_take(r, 2);
+    return p ? (uint16_t)(p[1] << 8 | p[0]) : 0;
+}
+
+static inline uint32_t reader_le32(struct reader *r)
+{
+    const uint8_t *p = reader_take(r, 4);
+    return p ? (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0] : 0;
+}
+
+static inline uint64_t reader_le64(struct reader *r)
+{
+    uint64_t low = reader_le32(r);
+    return low | (uint64_t)reader_le32(r) << 32;
 }
 
 /* A NUL-terminated string; the cursor moves behind the NUL. NULL when no NUL is left. */
@@ -129,6 +148,16 @@ static inline void writer_u16(struct writer *w, uint16_t v)
 static inline void writer_u32(struct writer *w, uint32_t v)
 {
     writer_put(w, (uint8_t[]){(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}, 4);
+}
+
+static inline void writer_le16(struct writer *w, uint16_t v)
+{
+    writer_put(w, (uint8_t[]){(uint8_t)v, (uint8_t)(v >> 8)}, 2);
+}
+
+static inline void writer_le32(struct writer *w, uint32_t v)
+{
+    writer_put(w, (uint8_t[]){(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)}, 4);
 }
 
 /* A string and its NUL. */

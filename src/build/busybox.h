@@ -1,5 +1,6 @@
 /* The trimmed BusyBox of the smallest image: Debian's source package, musl, and the configuration in
- * share/busybox/smallest.config. */
+ * share/busybox/smallest.config. For arm64 the cross compiler builds it with arm64's own musl (package
+ * musl-dev), which is fetched. */
 #pragma once
 
 #include "build/artifact.h"

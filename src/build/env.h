@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "base/progress.h"
+#include "model/arch.h"
 
 #include <stdbool.h>
 
@@ -21,6 +22,7 @@ struct build_env {
     const char *artifact_dir;
     const char *share_dir;  /* fragments, kernel definitions, the BusyBox configuration */
     const char *config_dir; /* the user's definitions; NULL: none */
+    enum cpu_arch arch;     /* of the node that it is for: kernels, BusyBox and init */
     unsigned jobs;          /* -jN; 0: one for each processor (H28) */
     int nice;               /* added to the priority of compilers */
     bool refresh;           /* fetch again what is cached */

@@ -219,6 +219,67 @@ static int fetch_binary(const struct build_env *env, const char *name, const cha
     return -EIO;
 }
 
+/* Debian calls the architectures by names of its own. */
+static const char *const debian_archs[ARCHS] = {[ARCH_X86_64] = "amd64", [ARCH_ARM64] = "arm64"};
+
+/* apt with lists, cache and record of installed packages in a folder of ours, for another architecture. */
+static int run_foreign_apt(const struct build_env *env, const char *name, const char *apt, const char *folder)
+{
+    const char *arch = debian_archs[env->arch];
+    cleanup_free char *own = xasprintf("APT::Architecture=%s", arch),
+                      *all = xasprintf("APT::Architectures=%s", arch);
+    cleanup_free char *lists = xasprintf("Dir::State::lists=%s/lists", apt);
+    cleanup_free char *status = xasprintf("Dir::State::status=%s/status", apt);
+    cleanup_free char *cache = xasprintf("Dir::Cache=%s/cache", apt);
+    const char *const shared[] = {"apt-get", "-qq",
+                                  "-o",      own,
+                                  "-o",      all,
+                                  "-o",      lists,
+                                  "-o",      status,
+                                  "-o",      cache,
+                                  "-o",      "APT::Sandbox::User=root",
+                                  "-o",      "Acquire::Retries=2"};
+    enum { SHARED = ARRAY_SIZE(shared) };
+    const char *update[SHARED + 2] = {0}, *download[SHARED + 3] = {0};
+    memcpy(update, shared, sizeof(shared));
+    memcpy(download, shared, sizeof(shared));
+    update[SHARED] = "update";
+    download[SHARED] = "download";
+    download[SHARED + 1] = name;
+    /* A source that has nothing for this architecture is no failure; whether the package came is what counts.
+     */
+    int r = process_run(&(struct process_spec){.argv = update, .cwd = folder});
+    if (r >= 0)
+        r = process_run(&(struct process_spec){.argv = download, .cwd = folder});
+    if (r == -ENOENT)
+        return diag_errno(env->diags, r, "package %s for %s: this machine has no apt", name, arch);
+    if (r != 0) {
+        diag_error(env->diags, NULL,
+                   "package %s for %s: apt could not download it; do the machine's package sources have %s "
+                   "(no `arch=` or `Architectures:` that leaves it out), and can they be reached?",
+                   name, arch, arch);
+        return -EIO;
+    }
+    return 0;
+}
+
+static int fetch_foreign(const struct build_env *env, const char *name, const char *folder)
+{
+    cleanup_free char *apt = xasprintf("%s.apt", folder);
+    cleanup_free char *lists = xasprintf("%s/lists/partial", apt);
+    cleanup_free char *archives = xasprintf("%s/cache/archives/partial", apt);
+    cleanup_free char *status = xasprintf("%s/status", apt);
+    int r = dir_make(lists);
+    if (r == 0)
+        r = dir_make(archives);
+    if (r == 0)
+        r = file_write_atomic(status, "", 0, 0644);
+    r = r < 0 ? diag_errno(env->diags, r, "package %s: cannot write apt's lists", name)
+              : run_foreign_apt(env, name, apt, folder);
+    (void)dir_remove(apt);
+    return r;
+}
+
 static int fetch_source(const struct build_env *env, const char *name, const char *folder)
 {
     cleanup_free char *apt = xasprintf("%s.apt", folder);
@@ -296,6 +357,14 @@ static int fetch_by_apt(const struct build_env *env, const char *kind, const cha
 int fetch_package(const struct build_env *env, const char *name, struct input *ret_input)
 {
     return fetch_by_apt(env, "deb", name, ".deb", fetch_binary, ret_input);
+}
+
+int fetch_target_package(const struct build_env *env, const char *name, struct input *ret_input)
+{
+    if (env->arch == ARCH_X86_64)
+        return fetch_package(env, name, ret_input);
+    cleanup_free char *kind = xasprintf("deb-%s", debian_archs[env->arch]);
+    return fetch_by_apt(env, kind, name, ".deb", fetch_foreign, ret_input);
 }
 
 int fetch_source_package(const struct build_env *env, const char *name, struct input *ret_input)
@@ -483,18 +552,52 @@ static int unpack_dsc(const struct build_env *env, const char *path, const char 
     return run_tool(env, path, (const char *const[]){"dpkg-source", "--no-check", "-x", path, into, NULL});
 }
 
-int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree)
+/* Where the files of an input are unpacked; the caller's. */
+static char *tree_folder(const struct build_env *env, const struct input *input)
 {
     char hex[DIGEST_TEXT_MAX];
-    digest_format(&input->digest, hex);
-    cleanup_free char *final = xasprintf("%s/trees/%.16s", env->cache_dir, hex);
+    return xasprintf("%s/trees/%.16s", env->cache_dir, digest_format(&input->digest, hex));
+}
+
+static void say_unpack(const struct build_env *env, const struct input *input)
+{
+    const char *slash = strrchr(input->path, '/');
+    progress_update(env->progress, "unpack", 0, 0, slash ? slash + 1 : input->path);
+}
+
+int unpack_package(const struct build_env *env, const struct input *input,
+                   int (*finish)(const struct build_env *env, const char *folder), char **ret_folder)
+{
+    cleanup_free char *final = tree_folder(env, input);
+    if (!file_exists(final)) {
+        say_unpack(env, input);
+        cleanup_free char *temp = folder_begin(env, final);
+        if (!temp)
+            return -EIO;
+        int r = run_tool(env, input->path, (const char *const[]){"dpkg-deb", "-x", input->path, temp, NULL});
+        if (r == 0 && finish)
+            r = finish(env, temp);
+        if (r < 0) {
+            (void)dir_remove(temp);
+            return r;
+        }
+        r = folder_end(env, temp, final);
+        if (r < 0)
+            return r;
+    }
+    *ret_folder = TAKE_PTR(final);
+    return 0;
+}
+
+int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree)
+{
+    cleanup_free char *final = tree_folder(env, input);
     char *tree = find_top(final, top);
     if (tree) {
         *ret_tree = tree;
         return 0;
     }
-    const char *slash = strrchr(input->path, '/');
-    progress_update(env->progress, "unpack", 0, 0, slash ? slash + 1 : input->path);
+    say_unpack(env, input);
     (void)dir_remove(final); /* without `top` it is no tree */
     cleanup_free char *temp = folder_begin(env, final);
     if (!temp)

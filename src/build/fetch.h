@@ -28,6 +28,11 @@ static inline void input_cleanup(struct input *input)
  * verifies its signature; not installed. The file is a .deb. */
 int fetch_package(const struct build_env *env, const char *name, struct input *ret_input);
 
+/* The same for the architecture that is built for (env->arch), which need not be the machine's. The machine's
+ * own sources are asked with a state of apt that is ours alone, so no architecture is added to the machine.
+ */
+int fetch_target_package(const struct build_env *env, const char *name, struct input *ret_input);
+
 /* A Debian source package. Its sources are found even when the machine's list names binary packages only: a
  * list of our own is derived from the machine's, with the same places and keys. The file is the .dsc, with
  * what it names beside it. */
@@ -40,6 +45,11 @@ int fetch_url(const struct build_env *env, const char *url, const struct digest 
 /* A local file, used where it is; with its checksum verified when `sha256` is not NULL. */
 int fetch_file(const struct build_env *env, const char *path, const struct digest *sha256,
                struct input *ret_input);
+
+/* Unpacks all files of a .deb into the shared `trees` folder, once for each content. `finish` adds to the
+ * folder before anybody else sees it; NULL: nothing. The folder; never write to it. */
+int unpack_package(const struct build_env *env, const struct input *input,
+                   int (*finish)(const struct build_env *env, const char *folder), char **ret_folder);
 
 /* Unpacks an input into the shared `trees` folder, once for each content: a .deb (and the one tarball below
  * usr/src in it, as source packages of the kernel have), a .dsc (with its patches applied), or a tarball. The

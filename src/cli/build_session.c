@@ -20,6 +20,17 @@ int build_session_begin(struct build_session *s, const struct context *context)
     return builder_new(&s->env, context->libexec_dir, &s->builder);
 }
 
+int parse_archs(const struct command *command, const char *text, arch_set *archs)
+{
+    enum cpu_arch arch;
+    if (!text)
+        return 0;
+    if (arch_parse(text, &arch) < 0)
+        return usage_error(command, "--arch %s: expected x86_64 or arm64", text);
+    *archs = (arch_set)(1 << arch);
+    return 0;
+}
+
 void build_session_end(struct build_session *s)
 {
     builder_free(s->builder);

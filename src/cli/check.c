@@ -1,11 +1,13 @@
 /* rambox check: is the configuration right, and what would publishing it change? */
 #include "base/str.h"
+#include "build/sign.h"
 #include "cli/artifacts.h"
 #include "cli/command.h"
 #include "config/config.h"
 #include "serve/bootpath.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* The lines of `changes` as an array. */
 static json_t *lines_to_json(const char *changes)
@@ -44,6 +46,8 @@ static int run(struct context *context, int argc, char **argv)
     struct artifact_source artifacts = built_artifacts(context);
     if (r == 0)
         boot_paths_check(site, bootfile_found_here(site->server.loader_dir), &diags);
+    if (r == 0)
+        r = sign_check(&site->secure_boot, (int64_t)time(NULL), &diags);
     if (r == 0)
         r = publish_preview(site, site->server.state_dir, &artifacts, &diags, &changes);
     if (context->json) {

@@ -26,6 +26,7 @@
     X(kernel_diff)           \
     X(kernel_fit)            \
     X(kernel_list)           \
+    X(kernel_modules)        \
     X(kernel_size)           \
     X(kernel_why)            \
     X(lease_history)         \

@@ -14,10 +14,10 @@
 static int locate_published(struct build_session *s, const char *what, char **ret_path)
 {
     enum artifact_kind kind;
-    const char *name;
+    char name[ARTIFACT_NAME_MAX];
     unsigned number;
     CLEANUP(generation_unref) struct generation *generation = NULL;
-    if (artifact_path_parse(what, &number, &kind, &name) < 0 || kind != ARTIFACT_IMAGE)
+    if (artifact_path_parse(what, &number, &kind, name) < 0 || kind != ARTIFACT_IMAGE)
         return -EINVAL;
     int r = generation_load(s->site->server.state_dir, number, &s->diags, &generation);
     if (r < 0)

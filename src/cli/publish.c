@@ -9,14 +9,13 @@
 
 static json_t *generation_to_json(const struct generation *generation, bool changed)
 {
-    static const char *const kinds[] = {[ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image"};
     json_t *artifacts = json_array();
     char hex[DIGEST_TEXT_MAX];
     VEC_EACH(artifact, &generation->artifacts)
-        json_array_append_new(artifacts,
-                              json_pack("{s:s, s:s, s:s, s:I}", "kind", kinds[artifact->kind], "name",
-                                        artifact->name, "sha256", digest_format(&artifact->digest, hex),
-                                        "size", (json_int_t)artifact->size));
+        json_array_append_new(artifacts, json_pack("{s:s, s:s, s:s, s:I}", "kind",
+                                                   artifact_kind_name(artifact->kind), "name", artifact->name,
+                                                   "sha256", digest_format(&artifact->digest, hex), "size",
+                                                   (json_int_t)artifact->size));
     return json_pack("{s:i, s:b, s:i, s:o}", "generation", (int)generation->number, "changed", changed,
                      "nodes", (int)generation->site->nodes.n, "artifacts", artifacts);
 }

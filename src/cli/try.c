@@ -68,7 +68,11 @@ static int take_options(struct try *t, int argc, char **argv)
         return usage_error(&command_try, "%s is too much", argv[1]);
     if (o->shell && t->context->json)
         return usage_error(&command_try, "--shell and --json exclude each other");
-    return take_texts(o, &texts);
+    int r = take_texts(o, &texts);
+    if (r == 0 && o->nic == LAB_NIC_E1000 && o->firmware->firmware != LAB_FIRMWARE_BIOS)
+        return usage_error(&command_try, "--nic e1000 is for BIOS: %s has a driver for virtio alone",
+                           lab_firmware_info(o->firmware->firmware)->name);
+    return r;
 }
 
 static void watch_and_check(struct try *t)
@@ -150,11 +154,14 @@ const struct command command_try = {
         "said\n"
         "                   bios-pxelinux, bios-lpxelinux, bios-ipxe\n"
         "                   uefi-ipxe, uefi-grub, uefi-unified         OVMF by PXE\n"
-        "                   uefi-http, uefi-http-ipxe, uefi-http-grub  OVMF by HTTP boot\n"
+        "                   uefi-http, uefi-http-ipxe                  OVMF by HTTP boot\n"
+        "                   secureboot-own   OVMF with Secure Boot and the key of `secure_boot:`, by HTTP "
+        "boot\n"
+        "                   arm64-pxe, arm64-http                      AAVMF: an arm64 machine\n"
         "                 The nodes' profiles get its `loader:` for this run\n"
         "  --profile P    boot nodes of this profile\n"
         "  --nodes N      so many at once; 1\n"
-        "  --nic CARD     virtio or e1000, with its own iPXE ROM; virtio\n"
+        "  --nic CARD     virtio, or with BIOS e1000; virtio\n"
         "  --memory SIZE  of a node; its profile's budget, or what the firmware needs: 64M with BIOS\n"
         "  --accel A      kvm, tcg (translation), or auto: kvm when a guest really runs with it; auto\n"
         "  --timeout S    seconds until every node must be ready; 90\n"

@@ -21,7 +21,7 @@ struct try_firmware {
     const char *loader; /* what `loader:` of a node's profile is set to; NULL: it stays as it is */
     const char *kernel; /* of the built-in profile; NULL: it stays as it is */
     double target_s;    /* power-on to ready; 0: none */
-    const char *what;   /* for people */
+    bool own_key;       /* its variable store has the certificate of the site's `secure_boot:` */
 };
 const struct try_firmware *try_firmware_default(void);
 /* NULL when there is none of this name. */
@@ -109,6 +109,7 @@ try {
     char *state;     /* FOLDER/state */
     char *kernel;    /* the files that the first node's profile boots; NULL: none */
     char *image;
+    char *variables; /* what the machines' variable stores begin as; NULL: their firmware's own */
     char *interface; /* name of the bridge: what the site calls its network card */
     ipv4_t address;  /* of the server */
     struct ipv4_prefix prefix;
@@ -127,6 +128,12 @@ try {
 };
 
 int64_t try_now_us(void); /* CLOCK_BOOTTIME */
+
+/* Whether the boot program of the path is installed. 0, or -ENOENT with a diagnostic. */
+int try_firmware_check(struct try *t, const struct site *site);
+/* For a firmware with the site's own key: makes t->variables, with its certificate. *ret_secure_boot: YAML of
+ * `secure_boot:` for a site that has none, the caller's; untouched when there is nothing to set. */
+int try_firmware_keys(struct try *t, const struct site *site, char **ret_secure_boot);
 
 /* All return 0, or -errno with a diagnostic in t->diags. */
 int try_plan(struct try *t);

@@ -64,8 +64,8 @@ static const char *part_of(const char *file)
 {
     enum artifact_kind kind;
     unsigned generation;
-    const char *name;
-    if (artifact_path_parse(file, &generation, &kind, &name) == 0)
+    char name[ARTIFACT_NAME_MAX];
+    if (artifact_path_parse(file, &generation, &kind, name) == 0)
         return artifact_kind_name(kind);
     return bootfile_is_config(file) ? "config" : "loader";
 }
@@ -138,6 +138,15 @@ static void take_aborted(struct told *e)
     drop_transfer(e->node);
 }
 
+/* A report that comes again, since its answer was lost, tells nothing new. */
+static bool is_told(const struct try_node *node, const char *name, uint64_t node_us)
+{
+    VEC_EACH(row, &node->rows)
+        if (node_us && row->node_us == node_us && str_eq(row->what, name))
+            return true;
+    return false;
+}
+
 static void take_stage(struct told *e)
 {
     cleanup_free char *name = xstrdup(e->detail);
@@ -145,6 +154,8 @@ static void take_stage(struct told *e)
     const char *rest = colon ? colon + 1 + strspn(colon + 1, " ") : "";
     if (colon)
         *colon = '\0';
+    if (is_told(e->node, name, e->node_us))
+        return;
     if (e->node_us) {
         /* The server knows of a stage some time after it was reached, so the earliest start is the right one.
          */
@@ -165,6 +176,13 @@ static void take_stage(struct told *e)
         e->node->failure = xasprintf("its init gave up: %s", rest);
     if (str_eq(name, "shell") && !e->node->failure && !e->node->ready_us)
         e->node->failure = xasprintf("its init started a shell instead%s%s", rest[0] ? ": " : "", rest);
+}
+
+static void take_unstarted(struct told *e)
+{
+    try_add_row(e->node, e->at_us, "unstarted", "%s: %s", e->file, e->detail);
+    if (!e->node->failure && !e->node->kernel_us)
+        e->node->failure = xasprintf("%s was not started: %s", e->file, e->detail);
 }
 
 static void take_facts(struct told *e)
@@ -192,6 +210,7 @@ static const struct {
     {"http-aborted", take_aborted},
     {"stage", take_stage},
     {"facts", take_facts},
+    {"unstarted", take_unstarted},
 };
 
 static struct try_node *node_of(struct try *t, json_t *object)

@@ -175,6 +175,8 @@ static int set_profiles(struct try *t)
             r = set_value(t, path, "kernel", firmware->kernel);
         if (r == 0 && !t->options.own_config)
             r = set_value(t, path, "console", console);
+        if (r == 0 && firmware->firmware == LAB_FIRMWARE_ARM64)
+            r = set_value(t, path, "arch", "arm64");
         if (r < 0)
             return r;
     }
@@ -192,9 +194,14 @@ static int plan_site(struct try *t, const struct site *site)
     t->address = subnet->router ? subnet->router : free_address(t, site, subnet, 1);
     t->interface = xstrdup(choose_interface(site, subnet));
     take_nodes(t, site, subnet);
+    cleanup_free char *secure_boot = NULL;
     int r = make_nodes(t, site, subnet);
     if (r == 0)
         r = set_profiles(t);
+    if (r == 0)
+        r = try_firmware_keys(t, site, &secure_boot);
+    if (r == 0 && secure_boot)
+        r = set_value(t, "/", "secure_boot", secure_boot);
     if (r == 0)
         choose_memory(t, site_profile(site, t->nodes.items[0].profile));
     return r;
@@ -221,6 +228,8 @@ int try_plan(struct try *t)
     const char *dir = t->options.own_config ? t->context->config_dir : built_in;
     CLEANUP(site_free) struct site *site = NULL;
     int r = config_load(dir, t->context->share_dir, &t->diags, &site);
+    if (r == 0)
+        r = try_firmware_check(t, site);
     if (r < 0)
         return r;
     t->folder = xasprintf("%s/try/run", site->server.cache_dir);

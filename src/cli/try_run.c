@@ -49,9 +49,11 @@ static int run_command(struct try *t, const char *command, const char *option)
 }
 
 static char *find_artifact(const struct try *t, const struct generation *g, enum artifact_kind kind,
-                           const char *name)
+                           const char *definition, enum cpu_arch arch)
 {
-    const struct generation_artifact *artifact = name ? generation_artifact(g, kind, name) : NULL;
+    char name[ARTIFACT_NAME_MAX];
+    const struct generation_artifact *artifact =
+        definition ? generation_artifact(g, kind, artifact_name_format(definition, arch, name)) : NULL;
     return artifact ? artifact_path(t->artifacts, &artifact->digest) : NULL;
 }
 
@@ -66,8 +68,9 @@ int try_build(struct try *t)
     if (r < 0)
         return r;
     const struct profile *profile = site_profile(generation->site, t->nodes.items[0].profile);
-    t->kernel = find_artifact(t, generation, ARTIFACT_KERNEL, profile->kernel);
-    t->image = find_artifact(t, generation, ARTIFACT_IMAGE, profile->image);
+    enum cpu_arch arch = arch_first(profile_archs(profile));
+    t->kernel = find_artifact(t, generation, ARTIFACT_KERNEL, profile->kernel, arch);
+    t->image = find_artifact(t, generation, ARTIFACT_IMAGE, profile->image, arch);
     return 0;
 }
 
@@ -140,7 +143,8 @@ static int start_machine(struct try *t, struct try_node *node)
                                  .cpus = CPUS,
                                  .accel = t->options.accel,
                                  .firmware = t->options.firmware->firmware,
-                                 .method = t->options.firmware->method};
+                                 .method = t->options.firmware->method,
+                                 .variables = t->variables};
     return lab_node_start(&spec, &t->net, &t->diags, &node->machine);
 }
 
@@ -295,4 +299,5 @@ void try_end(struct try *t)
     free(t->interface);
     free(t->kernel);
     free(t->image);
+    free(t->variables);
 }

@@ -8,8 +8,9 @@
 
 enum {
     COMMAND_LINE_SIZE = 2048, /* of the kernel on x86, with its NUL */
-    COMMAND_LINE_OURS = 540,  /* what rambox and the loader put there at most, with names of 63 characters:
-                                 ip=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
+    COMMAND_LINE_OURS =
+        658, /* what rambox and the loader put there at most, with names of 63 characters:
+                ip=, BOOTIF=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
 };
 
 struct fragment_names {
@@ -57,6 +58,21 @@ void check_ref(struct check *c, enum ref ref, const char *name, const struct pos
     VEC_FREE(&names);
 }
 
+/* The kernel's lz4 decoder takes whatever follows an archive for more of it (lib/decompress_unlz4.c). */
+static void check_archives(struct check *c, const struct profile *profile, const struct kernel_def *kernel)
+{
+    const struct image_def *image = profile->image ? site_image(c->site, profile->image) : NULL;
+    if (!image || !kernel->modules.n || image->compression != COMPRESSION_LZ4 ||
+        str_eq(kernel->compression, "lz4"))
+        return;
+    struct pos pos = at(c, &profile->pos, "image", 0);
+    FAIL(c, &pos,
+         "the image %s is compressed with lz4, and the modules of kernel %s behind it are not: the node's "
+         "kernel "
+         "would stop between them; give the kernel \"compression: lz4\", or the image another one",
+         image->name, kernel->name);
+}
+
 static void check_profile(struct check *c, const struct profile *profile)
 {
     check_ref(c, REF_KERNEL, profile->kernel, &profile->pos, "kernel");
@@ -64,6 +80,7 @@ static void check_profile(struct check *c, const struct profile *profile)
     const struct kernel_def *kernel = profile->kernel ? site_kernel(c->site, profile->kernel) : NULL;
     if (!kernel)
         return;
+    check_archives(c, profile, kernel);
     if (!kernel->initramfs && !profile->image)
         FAIL(c, &profile->pos, "profile %s has no \"image\", and its kernel %s has none built in; add one",
              profile->name, kernel->name);

@@ -5,9 +5,11 @@
 #include <ctype.h>
 #include <errno.h>
 
-/* The keys of `source:`; exactly one of the first three. */
+enum { SOURCES = SOURCE_DISTRIBUTION + 1 };
+
+/* The keys of `source:`; exactly one that says where. */
 struct source_keys {
-    char *where[3]; /* by enum source_kind */
+    char *where[SOURCES]; /* by enum source_kind */
     struct digest sha256;
     bool has_sha256;
 };
@@ -20,15 +22,23 @@ static int read_sha256(struct mapper *m, const struct yaml_node *key, const stru
     return map_value(m, key->text, &type_sha256, value, &keys->sha256);
 }
 
+/* Whether a source is a file of its own, whose checksum can be said. */
+static bool is_file(const struct source *source)
+{
+    return source->kind == SOURCE_TARBALL ||
+           (source->kind == SOURCE_DISTRIBUTION && str_ends(source->where, ".deb"));
+}
+
 static int use_source(struct mapper *m, const struct pos *at, struct source_keys *keys, struct source *source)
 {
     int kind = -1, n = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SOURCES; i++) {
         kind = keys->where[i] ? i : kind;
         n += keys->where[i] != NULL;
     }
     if (n != 1)
-        return map_error(m, at, "\"source\" needs exactly one of package, tarball and tree; it has %s",
+        return map_error(m, at,
+                         "\"source\" needs exactly one of package, tarball, tree and distribution; it has %s",
                          n ? "several" : "none");
     source->kind = (enum source_kind)kind;
     free(source->where);
@@ -37,9 +47,16 @@ static int use_source(struct mapper *m, const struct pos *at, struct source_keys
     source->sha256 = keys->sha256;
     if (source->kind == SOURCE_TARBALL && is_url(source->where) && !keys->has_sha256)
         return map_error(m, at, "a tarball from a URL needs its \"sha256\": it would be built unchecked");
-    if (source->kind != SOURCE_TARBALL && keys->has_sha256)
+    if (source->kind == SOURCE_DISTRIBUTION && is_url(source->where) && !keys->has_sha256)
+        return map_error(m, at, "a .deb from a URL needs its \"sha256\": it would be booted unchecked");
+    if (source->kind == SOURCE_DISTRIBUTION && strchr(source->where, '/') && !is_file(source))
         return map_error(m, at,
-                         "\"sha256\" belongs to a tarball; a package and a tree are not checked by it");
+                         "\"distribution\" is the name of a package like linux-image-amd64, or a file that "
+                         "ends in .deb");
+    if (!is_file(source) && keys->has_sha256)
+        return map_error(m, at,
+                         "\"sha256\" belongs to a tarball or a .deb; a package and a tree are not checked "
+                         "by it");
     return 0;
 }
 
@@ -50,6 +67,7 @@ static int read_source(struct mapper *m, const struct yaml_node *key, const stru
         FIELD("package", type_text, struct source_keys, where[SOURCE_PACKAGE]),
         FIELD("tarball", type_text, struct source_keys, where[SOURCE_TARBALL]),
         FIELD("tree", type_folder, struct source_keys, where[SOURCE_TREE]),
+        FIELD("distribution", type_text, struct source_keys, where[SOURCE_DISTRIBUTION]),
         {.key = "sha256", .read = read_sha256},
         {0},
     };
@@ -59,7 +77,7 @@ static int read_source(struct mapper *m, const struct yaml_node *key, const stru
     int r = map_fields(m, value, fields, "source", &key->pos, &keys);
     if (r == 0)
         r = use_source(m, &value->pos, &keys, &kernel->source);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < SOURCES; i++)
         free(keys.where[i]);
     return r;
 }
@@ -154,18 +172,65 @@ static const struct type type_compression = {.what = "compression of a kernel",
                                              .size = sizeof(char *),
                                              .words = compressions};
 
+/* Names, aliases and groups of modules: what an alias can hold, and no blank. */
+static int parse_module(const struct type *type, const char *text, void *target)
+{
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("_-+.,:*?[]", *p))
+            return -EINVAL;
+    return text[0] == '\0' || strlen(text) > 200 ? -EINVAL : parse_text(type, text, target);
+}
+
+static const struct type type_module = {
+    .what = "kernel module",
+    .expected =
+        "a name like virtio_net, an alias like pci:v00008086d*, or one of the groups network and storage",
+    .parse = parse_module,
+    .size = sizeof(char *)};
+
+/* What belongs to one kind of kernel only. */
+static int check_kinds(struct mapper *m, const struct yaml_node *root, const struct kernel_def *kernel)
+{
+    static const char *const compiled[] = {"fragments", "symbols", "initramfs", "leaves_out"};
+    int r = 0;
+    for (size_t i = 0; i + 1 < root->items.n; i += 2) {
+        const struct yaml_node *key = root->items.items[i];
+        if (kernel->source.kind != SOURCE_DISTRIBUTION) {
+            if (str_eq(key->text, "modules"))
+                r = map_error(
+                    m, &key->pos,
+                    "\"modules\" belong to a kernel of the distribution (source: {distribution: "
+                    "linux-image-amd64}); one that is built has its drivers inside: name fragments");
+            continue;
+        }
+        for (size_t j = 0; j < ARRAY_SIZE(compiled); j++)
+            if (str_eq(key->text, compiled[j]))
+                r = map_error(
+                    m, &key->pos,
+                    "\"%s\" is for kernels that are built; one of the distribution is taken as it "
+                    "is: name its \"modules\", or build one from source: {package: linux-source-6.1}",
+                    compiled[j]);
+    }
+    return r;
+}
+
 int read_kernel(struct mapper *m, const struct yaml_node *root, struct kernel_def *kernel)
 {
     static const struct field fields[] = {
         FIELD("name", type_label, struct kernel_def, name),
-        {.key = "source", .read = read_source, .required = true, .expected = "a package, tarball or tree"},
+        {.key = "source",
+         .read = read_source,
+         .required = true,
+         .expected = "a package, tarball, tree or distribution"},
         FIELD("fragments", type_label, struct kernel_def, fragments, .list = true),
         {.key = "symbols", .read = read_symbols},
+        FIELD("modules", type_module, struct kernel_def, modules, .list = true),
         FIELD("compression", type_compression, struct kernel_def, compression),
         FIELD("initramfs", type_label, struct kernel_def, initramfs),
         {.key = "leaves_out", .read = read_leaves_out},
         {0},
     };
     kernel->pos = root->pos;
-    return map_fields(m, root, fields, "this kernel", &kernel->pos, kernel);
+    int r = map_fields(m, root, fields, "this kernel", &kernel->pos, kernel);
+    return r < 0 ? r : check_kinds(m, root, kernel);
 }

@@ -35,6 +35,36 @@ static int read_root(struct mapper *m, const struct yaml_node *key, const struct
     return 0;
 }
 
+/* One architecture, or a list of them. */
+static int parse_arch(const struct type *type, const char *text, void *target)
+{
+    (void)type;
+    return arch_parse(text, target);
+}
+
+static int read_archs(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
+                      void *object)
+{
+    static const struct type type_arch = {.what = "architecture",
+                                          .expected = "x86_64 or arm64",
+                                          .parse = parse_arch,
+                                          .size = sizeof(enum cpu_arch)};
+    struct profile *profile = object;
+    size_t n = value->kind == YAML_SEQUENCE ? value->items.n : 1;
+    int r = 0;
+    if (n == 0)
+        return map_error(m, &value->pos, "\"arch\" is empty; expected %s, or both", type_arch.expected);
+    for (size_t i = 0; i < n; i++) {
+        enum cpu_arch arch;
+        if (map_value(m, key->text, &type_arch, value->kind == YAML_SEQUENCE ? value->items.items[i] : value,
+                      &arch) < 0)
+            r = -EINVAL;
+        else
+            profile->archs |= (arch_set)(1 << arch);
+    }
+    return r;
+}
+
 static int parse_console(const struct type *type, const char *text, void *target)
 {
     return text[0] && !strchr(text, ' ') ? parse_text(type, text, target) : -EINVAL;
@@ -95,12 +125,14 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
     static const struct field fields[] = {
         FIELD("kernel", type_label, struct profile, kernel, .required = true),
         FIELD("image", type_label, struct profile, image),
+        {.key = "arch", .read = read_archs},
         FIELD("console", type_console, struct profile, console),
         FIELD("ip", type_ip_mode, struct profile, ip),
         {.key = "root", .read = read_root},
         FIELD("cmdline", type_text, struct profile, cmdline),
         FIELD("loader", type_loader, struct profile, loader),
         FIELD("boot_file", type_boot_file, struct profile, boot_file),
+        FIELD("unified", type_bool, struct profile, unified),
         FIELD_READ("options", read_options, struct profile, options),
         FIELD("memory", type_size, struct profile, memory),
         {0},
@@ -111,7 +143,9 @@ static int read_profile(struct mapper *m, const struct yaml_node *key, const str
     profile->name = xstrdup(key->text);
     profile->cmdline = xstrdup("");
     profile->pos = key->pos;
-    return map_fields(m, value, fields, what, &profile->pos, profile);
+    int r = map_fields(m, value, fields, what, &profile->pos, profile);
+    profile->unified |= profile->loader == LOADER_UNIFIED;
+    return r;
 }
 
 int read_profiles(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value, void *object)

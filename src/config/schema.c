@@ -409,6 +409,10 @@ const struct type type_folder = {.what = "folder",
                                  .expected = "an absolute path like /var/lib/rambox",
                                  .parse = parse_folder,
                                  .size = sizeof(char *)};
+const struct type type_file = {.what = "file",
+                               .expected = "an absolute path like /etc/rambox-secrets/site.pem",
+                               .parse = parse_folder,
+                               .size = sizeof(char *)};
 const struct type type_mac = {.what = "MAC address",
                               .expected = "six bytes like 52:54:00:12:34:56, not multicast, not all zero",
                               .parse = parse_mac,

@@ -104,6 +104,7 @@ extern const struct type type_label;     /* char *: a host label */
 extern const struct type type_user;      /* char *: name of a user of this machine */
 extern const struct type type_interface; /* char *: name of a network interface */
 extern const struct type type_folder;    /* char *: an absolute path */
+extern const struct type type_file;      /* char *: the same, of a file */
 extern const struct type type_mac;       /* struct mac: of one card */
 extern const struct type type_ipv4;      /* ipv4_t */
 extern const struct type type_prefix;    /* struct ipv4_prefix, /8 to /30 */

@@ -112,6 +112,7 @@ static int read_server(struct mapper *m, const struct yaml_node *key, const stru
         FIELD("cache", type_folder, struct server_settings, cache_dir),
         FIELD("user", type_user, struct server_settings, user),
         FIELD("loaders", type_folder, struct server_settings, loader_dir),
+        FIELD("stub", type_file, struct server_settings, efi_stub),
         {0},
     };
     struct server_settings *server = &((struct site *)object)->server;
@@ -125,6 +126,20 @@ static int read_server(struct mapper *m, const struct yaml_node *key, const stru
     return r;
 }
 
+/* What the files hold is looked at where they are used (build/sign.h): the server reads neither. */
+static int read_secure_boot(struct mapper *m, const struct yaml_node *key, const struct yaml_node *value,
+                            void *object)
+{
+    static const struct field fields[] = {
+        FIELD("key", type_file, struct secure_boot, key, .required = true),
+        FIELD("certificate", type_file, struct secure_boot, certificate, .required = true),
+        {0},
+    };
+    struct secure_boot *secure_boot = &((struct site *)object)->secure_boot;
+    secure_boot->pos = key->pos;
+    return map_fields(m, value, fields, "secure_boot", &key->pos, secure_boot);
+}
+
 int read_main(struct mapper *m, const struct yaml_node *root, struct site *site)
 {
     static const struct field fields[] = {
@@ -132,6 +147,7 @@ int read_main(struct mapper *m, const struct yaml_node *root, struct site *site)
         FIELD_READ("options", read_options, struct site, options),
         {.key = "classes", .read = read_classes},
         {.key = "subnets", .read = read_subnets, .required = true, .expected = "at least one subnet"},
+        {.key = "secure_boot", .read = read_secure_boot},
         {.key = "profiles", .read = read_profiles, .required = true, .expected = "at least one profile"},
         {0},
     };

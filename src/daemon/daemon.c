@@ -26,9 +26,16 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
-/* SETTLE_MS: changes of interfaces come in bursts. RETRY_MS: until a port is tried again. BOOTS_LOADED: boots
- * put back after a restart. */
-enum { SETTLE_MS = 200, RETRY_MS = 5000, BOOTS_LOADED = 10000, LOADERS_MAX = 16, OLD_GENERATIONS = 4 };
+/* SETTLE_MS: changes of interfaces come in bursts. RETRY_MS: until a port is tried again. BOOTS_CHECK_MS:
+ * between looks for programs that did not start. BOOTS_LOADED: boots put back after a restart. */
+enum {
+    SETTLE_MS = 200,
+    RETRY_MS = 5000,
+    BOOTS_CHECK_MS = 5000,
+    BOOTS_LOADED = 10000,
+    LOADERS_MAX = 16,
+    OLD_GENERATIONS = 4
+};
 
 struct daemon {
     const struct daemon_options *options;
@@ -55,7 +62,7 @@ struct daemon {
     bool started, stopping, store_failing;
     int netlink_fd;
     uv_poll_t netlink;
-    uv_timer_t rebind_timer, tls_timer, watchdog;
+    uv_timer_t rebind_timer, tls_timer, boots_timer, watchdog;
     uv_signal_t signals[3];
     char *last_warning, *last_error; /* about interfaces and their sockets; said once */
     char *loader_dir, *user;         /* `loaders:` and `user:` as they were at start; NULL: not set */
@@ -730,6 +737,13 @@ static void on_stop(uv_signal_t *handle, int number)
     uv_stop(&d->loop);
 }
 
+static void on_boots_timer(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    struct moment now = moment_now();
+    boot_table_tick(d->boots, &now);
+}
+
 static void on_watchdog(uv_timer_t *timer)
 {
     (void)timer;
@@ -744,6 +758,7 @@ static void start_handles(struct daemon *d)
     } table[] = {{SIGHUP, on_reload}, {SIGTERM, on_stop}, {SIGINT, on_stop}};
     uint64_t watchdog_us = 0;
     uv_timer_start(&d->tls_timer, on_tls_timer, TLS_CHECK_MS, TLS_CHECK_MS);
+    uv_timer_start(&d->boots_timer, on_boots_timer, BOOTS_CHECK_MS, BOOTS_CHECK_MS);
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], table[i].call, table[i].number);
@@ -853,8 +868,9 @@ int daemon_run(const struct daemon_options *options, struct diags *diags)
     raise_descriptor_limit();
     uv_timer_init(&d->loop, &d->rebind_timer);
     uv_timer_init(&d->loop, &d->tls_timer);
+    uv_timer_init(&d->loop, &d->boots_timer);
     uv_timer_init(&d->loop, &d->watchdog);
-    d->rebind_timer.data = d->tls_timer.data = d->watchdog.data = d;
+    d->rebind_timer.data = d->tls_timer.data = d->boots_timer.data = d->watchdog.data = d;
     for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
         uv_signal_init(&d->loop, &d->signals[i]);
     r = start(d, diags);

@@ -267,6 +267,14 @@ static void log_stage(struct events *events, const struct event *e)
              (double)e->node_us / 1e6);
 }
 
+static void log_unstarted(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX];
+    (void)events;
+    log_warning("boot: %s: %s was not started: %s", who(e, buf), e->file ? e->file : "?",
+                e->detail ? e->detail : "");
+}
+
 static void log_nothing(struct events *events, const struct event *e)
 {
     (void)events;
@@ -321,6 +329,13 @@ static void store_stage(struct events *events, const struct event *e)
                    e->detail[n] ? e->detail + n + 1 + (e->detail[n + 1] == ' ') : "");
 }
 
+static void store_unstarted(struct events *events, const struct event *e)
+{
+    char text[200];
+    snprintf(text, sizeof(text), "%.95s: %s", e->file ? e->file : "?", e->detail ? e->detail : "");
+    store_line(events, e, "unstarted", strlen("unstarted"), text);
+}
+
 static void store_facts(struct events *events, const struct event *e)
 {
     struct store_op op = {
@@ -334,12 +349,19 @@ static const struct {
     void (*log)(struct events *events, const struct event *e);
     void (*store)(struct events *events, const struct event *e); /* only events that belong to a boot */
 } handlers[] = {
-    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},     [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
-    [EVENT_DHCP_IGNORED] = {log_limited, NULL},      [EVENT_DHCP_ALERT] = {log_limited, NULL},
-    [EVENT_FILE_START] = {log_nothing, NULL},        [EVENT_FILE_PROGRESS] = {log_nothing, NULL},
-    [EVENT_FILE_END] = {log_file_end, store_file},   [EVENT_FILE_REFUSED] = {log_limited, NULL},
-    [EVENT_FILE_ABORTED] = {log_file_aborted, NULL}, [EVENT_BOOT] = {log_boot, store_boot},
-    [EVENT_STAGE] = {log_stage, store_stage},        [EVENT_FACTS] = {log_nothing, store_facts},
+    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},
+    [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
+    [EVENT_DHCP_IGNORED] = {log_limited, NULL},
+    [EVENT_DHCP_ALERT] = {log_limited, NULL},
+    [EVENT_FILE_START] = {log_nothing, NULL},
+    [EVENT_FILE_PROGRESS] = {log_nothing, NULL},
+    [EVENT_FILE_END] = {log_file_end, store_file},
+    [EVENT_FILE_REFUSED] = {log_limited, NULL},
+    [EVENT_FILE_ABORTED] = {log_file_aborted, NULL},
+    [EVENT_BOOT] = {log_boot, store_boot},
+    [EVENT_STAGE] = {log_stage, store_stage},
+    [EVENT_FACTS] = {log_nothing, store_facts},
+    [EVENT_UNSTARTED] = {log_unstarted, store_unstarted},
 };
 
 static void emit(struct event_sink *sink, const struct event *e)

@@ -1,5 +1,6 @@
 /* See daemon/tftp_queue.h. */
 #include "daemon/tftp_queue.h"
+#include "base/mix.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,8 +10,8 @@
 #include <sys/socket.h>
 
 /* MESSAGES, PARTS: of a call. SEGMENTS: the kernel's limit of a message before 6.9. MESSAGE_MAX: bytes of the
- * largest UDP datagram. */
-enum { MESSAGES = 128, PARTS = 512, SEGMENTS = 64, MESSAGE_MAX = 65507, ROOM = 256 };
+ * largest UDP datagram. REFUSED: datagrams that leave one by one before a window is tried again. */
+enum { MESSAGES = 128, PARTS = 512, SEGMENTS = 64, MESSAGE_MAX = 65507, ROOM = 256, REFUSED = 20000 };
 
 /* Messages of a call under construction; what they point to. */
 struct batch {
@@ -62,13 +63,30 @@ static bool same_way(const struct tftp_outgoing *a, const struct tftp_outgoing *
            a->to.sin_port == b->to.sin_port;
 }
 
+static struct tftp_refusal *refusal_of(struct tftp_queue *q, const struct tftp_outgoing *o)
+{
+    return &q->refusals[mix64(o->to.sin_addr.s_addr) % TFTP_REFUSALS];
+}
+
+static void note_refusal(struct tftp_queue *q, const struct tftp_outgoing *o)
+{
+    *refusal_of(q, o) = (struct tftp_refusal){.to = o->to.sin_addr.s_addr, .left = REFUSED};
+}
+
+static bool is_refused(struct tftp_queue *q, const struct tftp_outgoing *o)
+{
+    struct tftp_refusal *r = refusal_of(q, o);
+    if (r->left == 0 || r->to != o->to.sin_addr.s_addr)
+        return false;
+    r->left--;
+    return true;
+}
+
 /* How many of the items from `o` on can be one message: all of one size but the last, which may be shorter.
  */
-static size_t run_of(const struct tftp_queue *q, const struct tftp_outgoing *o)
+static size_t run_of(struct tftp_queue *q, const struct tftp_outgoing *o)
 {
     size_t left = (size_t)(q->items + q->n - o), size = size_of(o), n = 1, most = MESSAGE_MAX / size;
-    if ((size_t)(o - q->items) < q->singly)
-        return 1;
     if (left > SEGMENTS)
         left = SEGMENTS;
     if (left > most)
@@ -76,7 +94,7 @@ static size_t run_of(const struct tftp_queue *q, const struct tftp_outgoing *o)
     while (n < left && same_way(o, &o[n]) && size_of(&o[n]) <= size)
         if (size_of(&o[n++]) < size)
             break;
-    return n;
+    return n > 1 && is_refused(q, o) ? 1 : n;
 }
 
 static void set_segment(struct msghdr *m, void *control, size_t size)
@@ -130,7 +148,7 @@ static bool send_some(struct tftp_queue *q)
     if (errno == EINTR)
         return true;
     if (b.items[0] > 1) /* no UDP_SEGMENT on this way, or blocks larger than what fits through it */
-        q->singly = q->sent + b.items[0];
+        note_refusal(q, first);
     else /* who cannot be reached loses it; the transfer's own clock deals with that */
         q->sent++;
     return true;
@@ -141,7 +159,7 @@ int tftp_queue_flush(struct tftp_queue *q)
     while (q->sent < q->n)
         if (!send_some(q))
             return q->items[q->sent].fd;
-    q->sent = q->n = q->singly = 0;
+    q->sent = q->n = 0;
     return -1;
 }
 
@@ -152,5 +170,5 @@ void tftp_queue_forget(struct tftp_queue *q, int fd)
         if (q->items[i].fd != fd)
             q->items[kept++] = q->items[i];
     q->n = kept;
-    q->sent = q->singly = 0;
+    q->sent = 0;
 }

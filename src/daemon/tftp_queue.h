@@ -3,7 +3,8 @@
  * What follows one another to the same client in blocks of one size (a window) leaves as one message that the
  * kernel, or the card, cuts (UDP_SEGMENT): the blocks are gathered from the mapped file and their heads, and
  * the way through the kernel is paid for once. Where a device or a route cannot have that, they leave one by
- * one. Messages of one socket leave with one call (sendmmsg).
+ * one; it is tried again now and then, since routes change. Messages of one socket leave with one call
+ * (sendmmsg).
  */
 #pragma once
 
@@ -19,10 +20,17 @@ struct tftp_outgoing {
     uint8_t head[TFTP_SMALL_MAX];
 };
 
+/* Whether the way to an address takes windows: not for the next `left` datagrams. */
+struct tftp_refusal {
+    ipv4_t to;
+    unsigned left;
+};
+
+enum { TFTP_REFUSALS = 256 };
 struct tftp_queue {
     struct tftp_outgoing *items;
-    size_t sent, n, room; /* `sent` of the first n are gone already */
-    size_t singly;        /* the items before this one leave one by one */
+    size_t sent, n, room;                        /* `sent` of the first n are gone already */
+    struct tftp_refusal refusals[TFTP_REFUSALS]; /* by a hash of the address */
 };
 
 void tftp_queue_free(struct tftp_queue *queue);

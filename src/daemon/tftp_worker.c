@@ -17,8 +17,20 @@
 #include <unistd.h>
 
 /* BATCH: datagrams of a call; BATCHES_A_TURN: calls before the other sockets have their turn; FLUSH_AT:
- * replies that gather before they are sent. */
-enum { BATCH = 128, BATCHES_A_TURN = 8, FLUSH_AT = 512, EVENTS = 64, DATAGRAM = TFTP_REQUEST_MAX + 64 };
+ * replies that gather before they are sent; AHEAD: datagrams that are foreseen. */
+enum {
+    BATCH = 128,
+    BATCHES_A_TURN = 8,
+    FLUSH_AT = 512,
+    AHEAD = 8,
+    EVENTS = 64,
+    DATAGRAM = TFTP_REQUEST_MAX + 64
+};
+
+/* LINGER_US: how long a worker looks for the next packets before it sleeps: what it costs to fall asleep and
+ * be woken, so that in vain it costs no more than that. LUCK_MAX: how often in vain before it sleeps at once;
+ * TRY_AGAIN: and after how many turns it tries again. STRAIGHT: turns between two looks at all sockets. */
+enum { LINGER_US = 15, LUCK_MAX = 8, TRY_AGAIN = 64, STRAIGHT = 16 };
 
 struct command {
     void (*run)(struct tftp_worker *w, void *argument);
@@ -29,6 +41,7 @@ struct tftp_worker {
     pthread_t thread;
     int epoll_fd, wake_fd, timer_fd;
     uint64_t timer_us;    /* what it is set to; UINT64_MAX: it is not */
+    uint64_t now_us;      /* when packets were read last */
     pthread_mutex_t lock; /* of `command` */
     pthread_cond_t done;
     struct command command; /* run NULL: none waits */
@@ -40,7 +53,10 @@ struct tftp_worker {
     const struct tftp_socket *last; /* the socket of the last reply */
     struct tftp_queue queue;
     struct tftp_socket *idle;
-    int blocked_fd; /* its buffer is full: nothing else is done until it has room; -1: none */
+    const struct tftp_socket *busy; /* the listener whose packets came last; NULL: none */
+    unsigned luck;                  /* how often to linger in vain; 0: not to linger */
+    unsigned turns, straight;       /* straight: turns since epoll was asked */
+    int blocked_fd;                 /* its buffer is full: nothing else is done until it has room; -1: none */
     atomic_size_t transfers;
     struct mmsghdr messages[BATCH];
     struct iovec parts[BATCH];
@@ -79,6 +95,8 @@ static void close_socket(struct tftp_worker *w, struct tftp_socket *s)
     tftp_queue_forget(&w->queue, s->fd);
     if (w->blocked_fd == s->fd)
         w->blocked_fd = -1;
+    if (w->busy == s)
+        w->busy = NULL;
     w->last = NULL;
     tftp_sockets_remove(&w->sockets, s);
 }
@@ -169,12 +187,17 @@ static void transfer_gone(void *user, const struct tftp_flow *flow)
 
 /* ---- receiving ---- */
 
+static struct tftp_flow flow_of(const struct tftp_socket *s, const struct sockaddr_in *from)
+{
+    return (struct tftp_flow){.remote = {ntohl(from->sin_addr.s_addr), ntohs(from->sin_port)},
+                              .local = s->flow.local};
+}
+
 static void take(struct tftp_worker *w, const struct moment *now, const struct tftp_socket *s,
                  const struct sockaddr_in *from, const void *data, size_t size)
 {
     struct tftp_packet packet;
-    struct tftp_flow flow = {.remote = {ntohl(from->sin_addr.s_addr), ntohs(from->sin_port)},
-                             .local = s->flow.local};
+    struct tftp_flow flow = flow_of(s, from);
     if (w->port_per_transfer && !tftp_socket_is_own(s) && tftp_parse(data, size, &packet) == 0 &&
         packet.op == TFTP_RRQ && flow.remote.port != 0)
         take_request(w, now, s, &flow.remote, data, size);
@@ -182,22 +205,61 @@ static void take(struct tftp_worker *w, const struct moment *now, const struct t
         tftp_input(w->table, now, &flow, s->mtu, data, size);
 }
 
-static bool read_batch(struct tftp_worker *w, const struct tftp_socket *s)
+/* Of n datagrams the one at i is next. */
+static void foresee(struct tftp_worker *w, const struct tftp_socket *s, int i, int n)
+{
+    struct tftp_flow flow;
+    if (i + AHEAD < n) {
+        flow = flow_of(s, &w->from[i + AHEAD]);
+        tftp_foresee(w->table, &flow, false);
+    }
+    if (i + AHEAD / 2 < n) {
+        flow = flow_of(s, &w->from[i + AHEAD / 2]);
+        tftp_foresee(w->table, &flow, true);
+    }
+}
+
+/* Returns how many came, and when. */
+static int read_batch(struct tftp_worker *w, const struct tftp_socket *s, struct moment *ret_now)
 {
     int n = recvmmsg(s->fd, w->messages, BATCH, MSG_DONTWAIT, NULL);
-    struct moment now = moment_now();
+    *ret_now = moment_now();
+    w->now_us = ret_now->mono_us;
     for (int i = 0; i < n; i++) {
-        take(w, &now, s, &w->from[i], w->data[i], w->messages[i].msg_len);
+        foresee(w, s, i, n);
+        take(w, ret_now, s, &w->from[i], w->data[i], w->messages[i].msg_len);
         w->messages[i].msg_hdr.msg_namelen = sizeof(w->from[i]);
     }
-    return n == BATCH;
+    return n;
 }
 
 static void read_socket(struct tftp_worker *w, const struct tftp_socket *s)
 {
+    struct moment now;
+    if (!tftp_socket_is_own(s))
+        w->busy = s;
     for (int i = 0; i < BATCHES_A_TURN && w->blocked_fd < 0; i++)
-        if (!read_batch(w, s))
+        if (read_batch(w, s, &now) < BATCH)
             return;
+}
+
+/* Between two packets of a busy server are a few microseconds, less than it takes to be put to sleep and
+ * woken. So it looks at its socket for a moment, where that was worth it before and no time-out is due.
+ * False: nothing came, and it may sleep. */
+static bool linger(struct tftp_worker *w)
+{
+    struct moment now;
+    if (!w->busy || w->now_us >= w->timer_us || ++w->straight >= STRAIGHT ||
+        (w->luck == 0 && ++w->turns % TRY_AGAIN))
+        return false;
+    int n = read_batch(w, w->busy, &now);
+    for (uint64_t until = now.mono_us + LINGER_US; n <= 0 && now.mono_us < until;)
+        n = read_batch(w, w->busy, &now);
+    if (n > 0)
+        w->luck += w->luck < LUCK_MAX;
+    else
+        w->luck -= w->luck > 0;
+    return n > 0;
 }
 
 static void prepare_buffers(struct tftp_worker *w)
@@ -262,6 +324,9 @@ static void turn(struct tftp_worker *w)
     struct epoll_event events[EVENTS];
     bool command = false;
     set_timer(w);
+    if (linger(w))
+        return;
+    w->straight = 0;
     int n = epoll_wait(w->epoll_fd, events, EVENTS, -1);
     for (int i = 0; i < n; i++) {
         void *what = events[i].data.ptr;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "image/compress.h"
 #include "image/cpio.h"
+#include "image/programs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -162,7 +163,8 @@ static int write_image(const struct build_env *env, const struct image_def *def,
 static int build(const struct build_env *env, const struct image_def *def, const struct image_inputs *inputs,
                  struct tree *tree, struct image_result *result)
 {
-    cleanup_free char *name = xasprintf("image-%s", def->name);
+    char artifact[ARTIFACT_NAME_MAX];
+    cleanup_free char *name = xasprintf("image-%s", artifact_name_format(def->name, env->arch, artifact));
     cleanup_free char *work = xasprintf("%s/work/%s", env->cache_dir, name);
     cleanup_free char *path = xasprintf("%s/image", work);
     cleanup_close int lock = build_lock(env, name);
@@ -192,13 +194,16 @@ int image_build(const struct build_env *env, const struct image_def *def, const 
     int r = image_plan(env, def, inputs, &tree);
     if (r < 0)
         return r;
+    programs_check(env, def, tree);
     key_of(tree, def, inputs, &key);
     measure(tree, &result);
     bool unchanged = built_get(env->cache_dir, env->artifact_dir, &key, &result.built) == 0;
     if (unchanged) {
         r = check_memory(env, def, inputs, &result);
     } else {
-        snprintf(result.built.name, sizeof(result.built.name), "%s", def->name);
+        char name[ARTIFACT_NAME_MAX];
+        snprintf(result.built.name, sizeof(result.built.name), "%.63s",
+                 artifact_name_format(def->name, env->arch, name));
         r = build(env, def, inputs, tree, &result);
         result.built.seconds = (unsigned)(time(NULL) - start);
         if (r == 0 && (r = built_put(env->cache_dir, env->artifact_dir, &key, &result.built)) < 0)

@@ -1,20 +1,31 @@
 /* See image/busybox.h. */
 #include "image/busybox.h"
 #include "base/file.h"
-#include "base/process.h"
 #include "base/str.h"
 #include "build/artifact.h"
 #include "build/busybox.h"
-#include "build/fetch.h"
+#include "build/package_file.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 
-#define PACKAGE "busybox-static"
-
-char *definition_path(const struct build_env *env, const struct pos *pos, const char *path)
+/* `{arch}` in a path is the architecture that is built for; the caller's. */
+static char *expand_arch(const struct build_env *env, const char *path)
 {
+    static const char word[] = "{arch}";
+    struct str text = {0};
+    for (const char *found; (found = strstr(path, word)); path = found + strlen(word)) {
+        str_add_n(&text, path, (size_t)(found - path));
+        str_add(&text, arch_name(env->arch));
+    }
+    str_add(&text, path);
+    return str_steal(&text);
+}
+
+char *definition_path(const struct build_env *env, const struct pos *pos, const char *written)
+{
+    cleanup_free char *path = expand_arch(env, written);
     const char *file = pos->file ? pos->file : "";
     const char *slash = strrchr(file, '/');
     if (path[0] == '/' || !slash)
@@ -26,69 +37,17 @@ char *definition_path(const struct build_env *env, const struct pos *pos, const 
     return xasprintf("%.*s/%s", folder, file, path);
 }
 
-/* Takes the binary out of the package, once for each version of it. */
-static int extract(const struct build_env *env, const struct input *package, struct built *ret_built)
-{
-    static const char *const places[] = {"bin/busybox", "usr/bin/busybox"};
-    cleanup_free char *work = xasprintf("%s/work/busybox-distribution", env->cache_dir);
-    cleanup_free char *output = NULL;
-    struct built built = {.name = PACKAGE};
-    bool found = false;
-    cleanup_close int lock = build_lock(env, "busybox-distribution");
-    if (lock < 0)
-        return lock;
-    int r = dir_remove(work);
-    if (r == 0)
-        r = dir_make(work);
-    if (r < 0)
-        return diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir);
-    r = process_output((const char *const[]){"dpkg-deb", "-x", package->path, work, NULL}, &output);
-    if (r == -ENOENT)
-        diag_error(env->diags, NULL, "dpkg-deb is missing; install the package dpkg");
-    else if (r != 0)
-        r = diag_error(env->diags, NULL, "cannot unpack %s: %s", package->path,
-                       output ? output : strerror(-r));
-    for (size_t i = 0; r == 0 && !found && i < ARRAY_SIZE(places); i++) {
-        cleanup_free char *binary = xasprintf("%s/%s", work, places[i]);
-        if (!file_exists(binary))
-            continue;
-        r = artifact_put_file(env->artifact_dir, binary, env->diags, &built.artifact);
-        found = true;
-    }
-    if (r == 0 && !found)
-        r = diag_error(env->diags, NULL, "the package " PACKAGE " holds no busybox");
-    (void)dir_remove(work);
-    if (r == 0)
-        *ret_built = built;
-    return r;
-}
+static const struct package_file distribution = {
+    .package = "busybox-static",
+    .places = (const char *const[]){"bin/busybox", "usr/bin/busybox", NULL},
+    .recipe = "busybox of the package 1",
+};
 
-static int from_package(const struct build_env *env, struct built *ret_built)
+/* Whether an ELF program asks for an interpreter, which is the dynamic loader. -EXDEV: it is of another
+ * architecture. */
+static int is_dynamic(const char *path, enum cpu_arch arch)
 {
-    cleanup_input struct input package = {0};
-    struct hash hash;
-    struct digest key;
-    int r = fetch_package(env, PACKAGE, &package);
-    if (r < 0)
-        return r;
-    hash_init(&hash);
-    hash_field(&hash, "busybox of the package 1");
-    hash_add(&hash, &package.digest, sizeof(package.digest));
-    hash_end(&hash, &key);
-    if (built_get(env->cache_dir, env->artifact_dir, &key, ret_built) == 0)
-        return 0;
-    if (env->only_cached)
-        return -ENOENT;
-    r = extract(env, &package, ret_built);
-    if (r < 0)
-        return r;
-    r = built_put(env->cache_dir, env->artifact_dir, &key, ret_built);
-    return r < 0 ? diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir) : 0;
-}
-
-/* Whether an ELF program asks for an interpreter, which is the dynamic loader. */
-static int is_dynamic(const char *path)
-{
+    static const uint16_t machines[ARCHS] = {[ARCH_X86_64] = EM_X86_64, [ARCH_ARM64] = EM_AARCH64};
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     Elf64_Ehdr header;
     if (fd < 0)
@@ -96,6 +55,8 @@ static int is_dynamic(const char *path)
     if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
         memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
         return -ENOEXEC;
+    if (header.e_machine != machines[arch])
+        return -EXDEV;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr segment;
         off_t at = (off_t)header.e_phoff + (off_t)i * header.e_phentsize;
@@ -113,7 +74,7 @@ int busybox_find(const struct build_env *env, const struct image_def *def, char 
     cleanup_free char *path = NULL;
     int r = 0;
     if (def->busybox == BUSYBOX_DISTRIBUTION)
-        r = from_package(env, &built);
+        r = package_file_get(env, &distribution, &built);
     else if (def->busybox == BUSYBOX_SMALLEST)
         r = busybox_build(env, &built);
     if (r < 0)
@@ -122,10 +83,13 @@ int busybox_find(const struct build_env *env, const struct image_def *def, char 
         path = definition_path(env, &def->pos, def->busybox_path);
     else if (def->busybox != BUSYBOX_NONE)
         path = artifact_path(env->artifact_dir, &built.artifact);
-    r = path ? is_dynamic(path) : 0;
+    r = path ? is_dynamic(path, env->arch) : 0;
     if (r > 0)
         return diag_error(env->diags, &def->pos,
                           "busybox \"%s\" needs shared libraries; a static one is needed", path);
+    if (r == -EXDEV)
+        return diag_error(env->diags, &def->pos, "busybox \"%s\" is no program for %s", path,
+                          arch_name(env->arch));
     if (r == -ENOEXEC)
         return diag_error(env->diags, &def->pos, "busybox \"%s\" is no 64-bit ELF program", path);
     if (r < 0) {

@@ -9,6 +9,7 @@
  * no shared libraries for it. */
 int busybox_find(const struct build_env *env, const struct image_def *def, char **ret_path);
 
-/* A path in a definition, absolute or relative to the folder of the file that it stands in; the caller's.
- * That file (`pos`) is one of the user's folder, or else one that came with rambox. */
-char *definition_path(const struct build_env *env, const struct pos *pos, const char *path);
+/* A path as it is written in a definition, absolute or relative to the folder of the file that it stands in,
+ * with `{arch}` for the architecture that is built for; the caller's. That file (`pos`) is one of the user's
+ * folder, or else one that came with rambox. */
+char *definition_path(const struct build_env *env, const struct pos *pos, const char *written);

@@ -124,6 +124,12 @@ static size_t *last_names(struct tree *t)
     return last;
 }
 
+/* Whether the archive has the entry. */
+static bool is_written(const struct tree *t, const struct tree_entry *entry)
+{
+    return !t->partial || !entry->implied;
+}
+
 int cpio_write(struct tree *t, uint32_t mtime, struct sink *out)
 {
     static const struct tree_inode trailer = {.links = 1};
@@ -132,6 +138,8 @@ int cpio_write(struct tree *t, uint32_t mtime, struct sink *out)
     int r = 0;
     for (size_t i = 0; r == 0 && i < t->entries.n; i++) {
         const struct tree_entry *entry = t->entries.items[i];
+        if (!is_written(t, entry))
+            continue;
         uint64_t size = content_size(entry->inode, last[entry->inode->number] == i);
         r = write_header(&w, archive_name(entry->path), entry->inode, (uint32_t)size);
         if (r == 0 && size)
@@ -155,8 +163,9 @@ uint64_t cpio_size(struct tree *t)
     uint64_t size = 0;
     for (size_t i = 0; i < t->entries.n; i++) {
         const struct tree_entry *entry = t->entries.items[i];
-        size += entry_size(archive_name(entry->path),
-                           content_size(entry->inode, last[entry->inode->number] == i));
+        if (is_written(t, entry))
+            size += entry_size(archive_name(entry->path),
+                               content_size(entry->inode, last[entry->inode->number] == i));
     }
     size += entry_size("TRAILER!!!", 0);
     return size + padding(size, CPIO_BLOCK);

@@ -58,6 +58,8 @@ void image_definition_key(const struct build_env *env, const struct image_def *d
     hash_init(&hash);
     hash_field(&hash, RECIPE);
     add_definition(&hash, env, def);
+    if (env->arch != ARCH_X86_64)
+        hash_field(&hash, arch_name(env->arch));
     add_number(&hash, def->base);
     if (def->base)
         add_definition(&hash, env, inputs->base);

@@ -176,6 +176,16 @@ static int add_init(struct plan *p, const struct image_def *def, const char *own
         cleanup_free char *path = definition_path(p->env, &def->pos, def->init);
         return tree_file(p->tree, "/init", path, &program, &def->pos);
     }
+    if (own && !file_exists(own) && p->env->arch == ARCH_ARM64) {
+        diag_error(p->env->diags, NULL,
+                   "rambox's init for arm64 nodes is missing: expected it at %s; it is made when rambox is "
+                   "compiled where "
+                   "there are gcc-aarch64-linux-gnu and libc6-dev-arm64-cross: apt-get install both, and "
+                   "compile rambox "
+                   "again (meson setup --reconfigure)",
+                   own);
+        return -ENOENT;
+    }
     if (!own || !file_exists(own)) {
         diag_error(p->env->diags, NULL,
                    "rambox's init for the nodes is missing: expected it at %s; install rambox whole, "

@@ -17,7 +17,7 @@
 /* What an image is made of besides its definition. */
 struct image_inputs {
     const struct image_def *base; /* entries that images with `base: true` begin with */
-    const char *init;             /* rambox's own first program */
+    const char *init;             /* rambox's own first program, for env->arch */
     uint64_t memory;              /* smallest RAM budget of the profiles that use the image, bytes; 0: none */
     uint32_t mtime;               /* time of every file, Unix time */
 };

@@ -48,6 +48,8 @@ struct tree {
     VEC(struct tree_entry *) entries; /* sorted by path, parents first, after tree_sort */
     void *index;
     struct diags *diags; /* where refusals go; not owned */
+    bool partial;        /* archives leave out the folders that nobody named, which another archive has: these
+                            would replace a link that has their name there */
 };
 
 /* Permissions (with setuid, setgid and sticky) and owner. */

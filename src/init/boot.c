@@ -11,6 +11,7 @@
 #include "init/devices.h"
 #include "init/fallback.h"
 #include "init/files.h"
+#include "init/modules.h"
 #include "init/mounts.h"
 #include "init/network.h"
 #include "init/newroot.h"
@@ -92,6 +93,19 @@ static void prepare(struct devices *devices)
         say("cannot bring lo up: %s", strerror(-r));
 }
 
+/* A node without a network goes on: what it is to do may need none, and its console says what is wrong. */
+static void set_up_network(void)
+{
+    char line[160];
+    struct text why;
+
+    text_start(&why, line, sizeof(line));
+    if (network_address(&cmdline, &why) == 0)
+        (void)timeline_mark(&timeline, "network", NULL);
+    else if (why.used)
+        (void)timeline_mark(&timeline, "failed", line);
+}
+
 /* What the next init gets: its own name, and the words of the kernel's that are not for us. */
 static void next_arguments(char *const argv[], char *next[static ARGUMENTS])
 {
@@ -147,7 +161,7 @@ static void stay(char *const next[], struct text *why)
 }
 
 /* H24 */
-static void move(char *const next[], struct devices *devices, struct text *why)
+static void move(char *const next[], struct devices *devices, struct modules *modules, struct text *why)
 {
     int r = newroot_mount(&cmdline, why);
 
@@ -156,6 +170,7 @@ static void move(char *const next[], struct devices *devices, struct text *why)
     r = newroot_check_init(cmdline.init);
     if (r == 0) {
         announce_exec();
+        modules_stop(modules);
         devices_stop(devices);
         mounts_unmount_all(NEWROOT, false);
         process_restore_signals();
@@ -175,6 +190,7 @@ _Noreturn void boot(char *const argv[])
     char *next[ARGUMENTS];
     char line[320];
     struct devices devices;
+    struct modules modules;
     struct text why;
 
     timeline_start(&timeline, NULL);
@@ -187,12 +203,12 @@ _Noreturn void boot(char *const argv[])
     read_cmdline();
     set_panic();
     prepare(&devices);
+    modules_start(&modules, &timeline);
     if (cmdline.shell)
         fallback_shell(&timeline);
     text_start(&why, line, sizeof(line));
     next_arguments(argv, next);
-    if (network_address(&cmdline) == 0)
-        (void)timeline_mark(&timeline, "network", NULL);
+    set_up_network();
     if (cmdline.init_refused)
         text_add(&why, "init= must name an absolute path: correct it on the kernel command line");
     else if (strcmp(cmdline.init, "/init") == 0)
@@ -201,6 +217,6 @@ _Noreturn void boot(char *const argv[])
     else if (cmdline.rambox)
         stay(next, &why);
     else
-        move(next, &devices, &why);
+        move(next, &devices, &modules, &why);
     fallback(&timeline, line);
 }

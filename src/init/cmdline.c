@@ -130,18 +130,28 @@ static void take(struct cmdline *c, const struct key *key, struct span value, bo
     }
 }
 
-static void take_word(struct cmdline *c, struct span word)
+bool cmdline_next(const char **text, struct cmdline_word *ret)
 {
-    struct span name, value = {"", 0};
+    struct span word, value = {"", 0};
 
+    if (!next_word(text, &word))
+        return false;
     word = unquote(word);
     const char *equals = memchr(word.at, '=', word.length);
-    name = (struct span){word.at, equals ? (size_t)(equals - word.at) : word.length};
+    size_t length = equals ? (size_t)(equals - word.at) : word.length;
     if (equals)
-        value = unquote((struct span){equals + 1, word.length - name.length - 1});
+        value = unquote((struct span){equals + 1, word.length - length - 1});
+    *ret = (struct cmdline_word){word.at, length, value.at, value.length, equals != NULL};
+    return true;
+}
+
+static void take_word(struct cmdline *c, const struct cmdline_word *word)
+{
+    struct span name = {word->name, word->name_length}, value = {word->value, word->value_length};
+
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (span_is(name, keys[i].name))
-            take(c, &keys[i], value, equals != NULL);
+            take(c, &keys[i], value, word->has_value);
 }
 
 /* ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:... names the host in its fifth field. */
@@ -149,6 +159,8 @@ static void take_hostname(struct cmdline *c)
 {
     const char *s = c->ip;
 
+    if (s[strspn(s, "0123456789.")] != ':') /* IFACE:METHOD has none */
+        return;
     for (int field = 0; field < 4; field++) {
         s = strchr(s, ':');
         if (!s)
@@ -161,11 +173,11 @@ static void take_hostname(struct cmdline *c)
 
 void cmdline_parse(const char *text, struct cmdline *ret)
 {
-    struct span word;
+    struct cmdline_word word;
 
     *ret = (struct cmdline){.console = true, .rootwait = CMDLINE_ROOTWAIT, .init = CMDLINE_INIT};
-    while (next_word(&text, &word))
-        take_word(ret, word);
+    while (cmdline_next(&text, &word))
+        take_word(ret, &word);
     if (ret->init[0] != '/') {
         if (ret->init[0])
             problem(ret, "init", "is not an absolute path");

@@ -9,7 +9,10 @@
  *   rambox.secure[=0|1]    never a root shell that init starts by itself; init= remains the operator's word
  *   rambox.console=no      no shell on the console when the node is ready
  *   rambox.rootwait=SECONDS  how long to wait for the device of root=, 10 by itself
- *   rambox.server=A.B.C.D:PORT rambox.boot=ID rambox.node=NAME      where and as whom to report
+ *   rambox.server=[A.B.C.D]:PORT rambox.boot=ID rambox.node=NAME    where and as whom to report; without an
+ *                          address to the server that DHCP named
+ *
+ * What else the network's set-up reads of it is in netspec.h.
  *
  * Words are split as the kernel splits them: white space, with double quotes around what contains some. The
  * last of several wins. `--` separates nothing for us: what follows it is meant for init, and init is what
@@ -54,6 +57,18 @@ struct cmdline {
     unsigned problem_count;
     struct cmdline_problem problems[CMDLINE_PROBLEMS];
 };
+
+/* One word of the line: its name, and its value where there is a `=`. They point into the line. */
+struct cmdline_word {
+    const char *name;
+    size_t name_length;
+    const char *value; /* never NULL */
+    size_t value_length;
+    bool has_value;
+};
+
+/* Takes the next word off *text, its quotes away. Returns false at the end. */
+bool cmdline_next(const char **text, struct cmdline_word *ret);
 
 /* Reads `text` (terminated, a final newline is harmless) into *ret. Never fails: problems are in the value.
  */

@@ -32,10 +32,10 @@ long files_read(const char *path, char *buffer, size_t size)
     return n < 0 ? -error : (long)used;
 }
 
-int files_write(const char *path, const char *text)
+static int write_whole(const char *path, const char *text, int flags)
 {
     int r = 0;
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0644);
 
     if (fd < 0)
         return -errno;
@@ -43,6 +43,16 @@ int files_write(const char *path, const char *text)
         r = -errno;
     close(fd);
     return r;
+}
+
+int files_write(const char *path, const char *text)
+{
+    return write_whole(path, text, 0);
+}
+
+int files_create(const char *path, const char *text)
+{
+    return write_whole(path, text, O_CREAT | O_TRUNC);
 }
 
 int files_executable(const char *path)

@@ -11,6 +11,7 @@
 
 #include "init/files.h"
 #include "init/fstab.h"
+#include "init/network.h"
 #include "init/rootspec.h"
 
 #define POLL_MS 20
@@ -152,12 +153,11 @@ static int mount_device(const struct cmdline *cmdline, const struct rootspec *sp
 
 static int mount_nfs(const struct cmdline *cmdline, struct rootspec *spec, struct text *why)
 {
-    char data[512], rest[512], source[sizeof(spec->server) + sizeof(spec->name) + 1], pnp[1024];
+    char data[512], rest[512], source[sizeof(spec->server) + sizeof(spec->name) + 1];
     unsigned long flags = 0;
     struct text text;
 
-    (void)files_read("/proc/net/pnp", pnp, sizeof(pnp));
-    if (!spec->server[0] && rootspec_bootserver(pnp, spec->server) < 0) {
+    if (!spec->server[0] && network_boot_server(spec->server) < 0) {
         text_add(why, "no NFS server: write root=SERVER:/PATH with its IPv4 address");
         return -EINVAL;
     }

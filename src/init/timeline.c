@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "init/facts.h"
+#include "init/network.h"
 #include "init/post.h"
 #include "init/process.h"
 #include "init/report.h"
 #include "init/say.h"
+
+#define PATIENT_ROUNDS 5 /* of post_report()'s tries, each up to 14 s */
 
 void timeline_start(struct timeline *timeline, const struct cmdline *cmdline)
 {
@@ -69,6 +72,37 @@ static int compose(const struct timeline *timeline, bool with_facts, struct text
     return body->cut ? -EMSGSIZE : 0;
 }
 
+/* A server without address is the one that the node's DHCP named. */
+static int find_server(const char *text, struct sockaddr_in *ret)
+{
+    char address[16], line[80];
+    struct text server;
+
+    if (text[0] != ':')
+        return report_server(text, ret);
+    if (network_boot_server(address) < 0)
+        return -ENOENT;
+    text_start(&server, line, sizeof(line));
+    text_addf(&server, "%s%s", address, text);
+    return report_server(line, ret);
+}
+
+/* Posts, and as long as the network is silent, again: a switch port that has just come up may forward only
+ * after 30 s. Who brings the facts says so. */
+static int post_patiently(const struct timeline *timeline, const struct post *post, const struct text *body,
+                          bool says)
+{
+    int r = post_report(post, body->at, body->used);
+
+    for (unsigned round = 0; round < PATIENT_ROUNDS && (r == -ETIMEDOUT || r == -EHOSTUNREACH); round++) {
+        if (says && round == 0)
+            say("no answer from %s yet: a switch port with spanning tree forwards after 30 s; trying on",
+                timeline->cmdline->server);
+        r = post_report(post, body->at, body->used);
+    }
+    return r;
+}
+
 int timeline_tell_now(const struct timeline *timeline, bool with_facts, enum timeline_urgency urgency)
 {
     struct post post = {.tries = 5, .connect_ms = 2000};
@@ -76,15 +110,18 @@ int timeline_tell_now(const struct timeline *timeline, bool with_facts, enum tim
 
     if (!timeline->cmdline || !timeline->cmdline->server[0])
         return 0;
-    if (report_server(timeline->cmdline->server, &post.server) < 0) {
-        say("rambox.server=%s is not A.B.C.D:PORT: nothing is reported", timeline->cmdline->server);
-        return -EINVAL;
+    int r = find_server(timeline->cmdline->server, &post.server);
+    if (r < 0) {
+        say("rambox.server=%s %s: nothing is reported", timeline->cmdline->server,
+            r == -ENOENT ? "has no address, and no DHCP server has named one" : "is not A.B.C.D:PORT");
+        return r;
     }
     if (urgency == TIMELINE_BRIEF)
         post = (struct post){.server = post.server, .tries = 1, .connect_ms = 1000};
-    int r = compose(timeline, with_facts, &body);
+    r = compose(timeline, with_facts, &body);
     if (r == 0)
-        r = post_report(&post, body.at, body.used);
+        r = urgency == TIMELINE_PATIENT ? post_patiently(timeline, &post, &body, with_facts)
+                                        : post_report(&post, body.at, body.used);
     if (r < 0)
         say("cannot report to %s: %s", timeline->cmdline->server,
             r == -EBADMSG ? "it refused the report; see the server's log" : strerror(-r));

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "build/fetch.h"
 #include "build/kbuild.h"
+#include "build/kernel_package.h"
 #include "build/stamp.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 /* Raised whenever this file builds something else from the same inputs. */
 #define RECIPE "kernel 1"
+/* The same for a kernel that is taken from a package. */
+#define PACKAGED_RECIPE "packaged kernel 1"
 /* The same of kernel_definition_key. */
 #define DEFINITION_RECIPE "kernel definition 1"
 
@@ -26,6 +29,31 @@ static const struct {
     {"gzip", "KERNEL_GZIP", "gzip", "gzip"},     {"bzip2", "KERNEL_BZIP2", "bzip2", "bzip2"},
     {"lzma", "KERNEL_LZMA", "lzma", "xz-utils"}, {"xz", "KERNEL_XZ", "xz", "xz-utils"},
     {"lz4", "KERNEL_LZ4", "lz4c", "lz4"},        {"zstd", "KERNEL_ZSTD", "zstd", "zstd"},
+};
+
+/* What differs between the architectures that kernels are built for. */
+static const struct kernel_arch {
+    const char *srcarch;  /* folder of the tree */
+    const char *compiler; /* as its name is, and the package that has it */
+    const char *package;
+    const char *packed; /* the target that is compressed, and what it makes */
+    const char *packed_file;
+    const char *plain; /* the same without EFI_ZBOOT; NULL: a kernel is always compressed */
+    const char *plain_file;
+} kernel_archs[ARCHS] = {
+    [ARCH_X86_64] = {.srcarch = "x86",
+                     .compiler = "gcc",
+                     .package = "gcc",
+                     .packed = "bzImage",
+                     .packed_file = "arch/x86/boot/bzImage"},
+    /* Image is an EFI application (and what other loaders take); vmlinuz.efi is one that unpacks it. */
+    [ARCH_ARM64] = {.srcarch = "arm64",
+                    .compiler = "aarch64-linux-gnu-gcc",
+                    .package = "gcc-aarch64-linux-gnu",
+                    .packed = "vmlinuz.efi",
+                    .packed_file = "arch/arm64/boot/vmlinuz.efi",
+                    .plain = "Image",
+                    .plain_file = "arch/arm64/boot/Image"},
 };
 
 /* Archives that the kernel can have inside, by how they begin. */
@@ -47,6 +75,8 @@ static const struct {
 struct work {
     const struct kernel_def *def;
     const struct build_env *env;
+    const struct kernel_arch *arch;
+    char *name;  /* of the artifact: `smallest`, `smallest.arm64` */
     char *label; /* `kernel smallest` */
     char *out;   /* build folder, kept */
     char *log;
@@ -58,6 +88,7 @@ struct work {
 
 static void work_clear(struct work *w)
 {
+    free(w->name);
     free(w->label);
     free(w->out);
     free(w->log);
@@ -69,12 +100,16 @@ static void work_clear(struct work *w)
 
 static struct work work_of(const struct kernel_def *def, const struct build_env *env)
 {
+    char name[ARTIFACT_NAME_MAX];
+    artifact_name_format(def->name, env->arch, name);
     return (struct work){
         .def = def,
         .env = env,
-        .label = xasprintf("kernel %s", def->name),
+        .arch = &kernel_archs[env->arch],
+        .name = xstrdup(name),
+        .label = xasprintf("kernel %s", name),
         .out = kernel_build_folder(def, env),
-        .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, def->name),
+        .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, name),
     };
 }
 
@@ -107,18 +142,6 @@ static int hash_tree(const char *path, struct digest *ret_digest)
     return r;
 }
 
-/* A relative path is relative to the folder of the definition that names it, as an image's are. */
-static char *path_of_tarball(const struct work *w)
-{
-    const char *file = w->def->source.pos.file, *where = w->def->source.where;
-    const char *slash = file && where[0] != '/' ? strrchr(file, '/') : NULL;
-    if (!slash)
-        return xstrdup(where);
-    if (file[0] == '/' || !w->env->config_dir)
-        return xasprintf("%.*s/%s", (int)(slash - file), file, where);
-    return xasprintf("%s/%.*s/%s", w->env->config_dir, (int)(slash - file), file, where);
-}
-
 /* Gets the source and says what stands for it; unpacks nothing yet. */
 static int find_source(struct work *w, struct input *ret_input)
 {
@@ -135,7 +158,7 @@ static int find_source(struct work *w, struct input *ret_input)
     else if (is_url(s->where))
         r = fetch_url(w->env, s->where, sum, ret_input);
     else {
-        cleanup_free char *path = path_of_tarball(w);
+        cleanup_free char *path = source_path(w->env, s);
         r = fetch_file(w->env, path, sum, ret_input);
     }
     if (r == 0)
@@ -146,16 +169,26 @@ static int find_source(struct work *w, struct input *ret_input)
 /* ---- configuration ---- */
 
 /* CONFIG_DIR/kernels/NAME.config, else SHARE/fragments/NAME.config; the caller's, NULL when there is neither.
- */
+ * For another architecture than x86_64 either folder may have a variant of its own: kernels/NAME.ARCH.config,
+ * fragments/ARCH/NAME.config. */
 static char *fragment_path(const struct build_env *env, const char *name)
 {
-    if (env->config_dir) {
-        cleanup_free char *own = xasprintf("%s/kernels/%s.config", env->config_dir, name);
-        if (file_exists(own))
-            return TAKE_PTR(own);
+    const char *arch = arch_name(env->arch);
+    bool variant = env->arch != ARCH_X86_64;
+    char *const paths[] = {
+        env->config_dir && variant ? xasprintf("%s/kernels/%s.%s.config", env->config_dir, name, arch) : NULL,
+        env->config_dir ? xasprintf("%s/kernels/%s.config", env->config_dir, name) : NULL,
+        variant ? xasprintf("%s/fragments/%s/%s.config", env->share_dir, arch, name) : NULL,
+        xasprintf("%s/fragments/%s.config", env->share_dir, name),
+    };
+    char *found = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        if (!found && paths[i] && file_exists(paths[i]))
+            found = paths[i];
+        else
+            free(paths[i]);
     }
-    cleanup_free char *shared = xasprintf("%s/fragments/%s.config", env->share_dir, name);
-    return file_exists(shared) ? TAKE_PTR(shared) : NULL;
+    return found;
 }
 
 static int no_fragment(const struct work *w, const char *name)
@@ -197,6 +230,9 @@ static int add_compression(struct work *w)
         fragments_set(&w->fragments, compressions[i].symbol, on ? "y" : "n", &w->def->pos, w->env->diags);
         known = known || on;
     }
+    /* Where the kernel itself is plain, an EFI application around it unpacks it. */
+    if (wanted && w->arch->plain)
+        fragments_set(&w->fragments, "EFI_ZBOOT", "y", &w->def->pos, w->env->diags);
     if (known)
         return 0;
     return diag_error(w->env->diags, &w->def->pos,
@@ -234,7 +270,7 @@ static int add_initramfs(struct work *w, const struct digest *initramfs)
 
 static char *own_config(const struct work *w)
 {
-    return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->def->name) : NULL;
+    return w->env->config_dir ? xasprintf("%s/kernels/%s.config", w->env->config_dir, w->name) : NULL;
 }
 
 /* Without the user's own file for this kernel. */
@@ -269,6 +305,9 @@ static int check_tools(const struct work *w)
         {"bc", "bc"},     {"tar", "tar"}, {"xz", "xz-utils"}, {"perl", "perl"}, {NULL, NULL},
     };
     int r = build_need(w->env, w->label, always);
+    if (r == 0)
+        r = build_need(w->env, w->label,
+                       (const struct build_tool[]){{w->arch->compiler, w->arch->package}, {0}});
     if (r == 0 && !file_exists("/usr/include/libelf.h"))
         r = diag_error(w->env->diags, NULL,
                        "%s: libelf.h is not installed; install with: apt-get install libelf-dev", w->label);
@@ -314,7 +353,9 @@ static int key_of(const struct work *w, struct digest *ret_key)
     hash_field(&hash, RECIPE);
     hash_field(&hash, digest_format(&w->source, hex));
     hash_configuration(w, &hash);
-    int r = build_hash_compiler(w->env, "gcc", &hash);
+    if (w->env->arch != ARCH_X86_64)
+        hash_field(&hash, arch_name(w->env->arch));
+    int r = build_hash_compiler(w->env, w->arch->compiler, &hash);
     if (r == 0)
         hash_end(&hash, ret_key);
     return r;
@@ -355,22 +396,22 @@ static int place_initramfs(const struct work *w, const struct digest *initramfs)
 }
 
 /* The same inputs give the same bytes: nothing of this machine, user or hour gets in. */
-static const char *const make_args[] = {
-    "LOCALVERSION=",
-    "KBUILD_BUILD_USER=rambox",
-    "KBUILD_BUILD_HOST=rambox",
-    "KBUILD_BUILD_VERSION=1",
-    "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970",
-    NULL,
-};
+#define REPRODUCIBLE                                                                                         \
+    "LOCALVERSION=", "KBUILD_BUILD_USER=rambox", "KBUILD_BUILD_HOST=rambox", "KBUILD_BUILD_VERSION=1",       \
+        "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970"
+
+static const char *const native_args[] = {REPRODUCIBLE, NULL};
+static const char *const arm64_args[] = {REPRODUCIBLE, "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-",
+                                         NULL};
+static const char *const *const make_args[ARCHS] = {[ARCH_X86_64] = native_args, [ARCH_ARM64] = arm64_args};
 
 static struct kbuild kbuild_of(const struct work *w)
 {
     return (struct kbuild){
         .label = w->label,
         .out = w->out,
-        .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = "x86"},
-        .make_args = make_args,
+        .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = w->arch->srcarch},
+        .make_args = make_args[w->env->arch],
         .log = w->log,
     };
 }
@@ -412,14 +453,64 @@ static int compile(const struct work *w, struct built *built)
 {
     struct kbuild b = kbuild_of(w);
     cleanup_free char *vmlinux = xasprintf("%s/vmlinux", w->out);
-    cleanup_free char *image = xasprintf("%s/arch/x86/boot/bzImage", w->out);
+    const struct asked *zboot = fragments_find(&w->fragments, "EFI_ZBOOT");
+    bool packed = !w->arch->plain || (zboot && str_eq(zboot->value, "y"));
+    cleanup_free char *image =
+        xasprintf("%s/%s", w->out, packed ? w->arch->packed_file : w->arch->plain_file);
     bool whole = !file_exists(vmlinux);
     if (whole)
         b.expected_steps = known_steps(w);
-    int r = kbuild_make(&b, w->env, "bzImage", &built->steps);
+    int r = kbuild_make(&b, w->env, packed ? w->arch->packed : w->arch->plain, &built->steps);
     if (r == 0 && whole)
         keep_steps(w, built->steps);
     return r < 0 ? r : artifact_put_file(w->env->artifact_dir, image, w->env->diags, &built->artifact);
+}
+
+/* ---- the distribution's ---- */
+
+/* The package's own bytes: they are signed, and nothing may change them. */
+static int take_packaged(const struct work *w, const struct input *input, struct built *built)
+{
+    cleanup_kernel_package struct kernel_package package = {0};
+    struct stat st;
+    int r = kernel_package_open(w->env, input, &package);
+    if (r < 0)
+        return r;
+    if (stat(package.vmlinuz, &st) < 0)
+        return diag_errno(w->env->diags, -errno, "%s: cannot read %s", w->label, package.vmlinuz);
+    built->size = (uint64_t)st.st_size;
+    return artifact_put_file(w->env->artifact_dir, package.vmlinuz, w->env->diags, &built->artifact);
+}
+
+static int build_packaged(struct work *w, struct built *ret_built)
+{
+    cleanup_input struct input input = {0};
+    struct built built = {0};
+    struct digest key;
+    struct hash hash;
+    char hex[DIGEST_TEXT_MAX];
+    time_t start = time(NULL);
+    snprintf(built.name, sizeof(built.name), "%s", w->label);
+    int r = kernel_package_fetch(w->env, &w->def->source, &input);
+    if (r < 0)
+        return r;
+    hash_init(&hash);
+    hash_field(&hash, PACKAGED_RECIPE);
+    hash_field(&hash, digest_format(&input.digest, hex));
+    hash_end(&hash, &key);
+    if (built_get(w->env->cache_dir, w->env->artifact_dir, &key, ret_built) == 0)
+        return KERNEL_UNCHANGED;
+    if (w->env->only_cached)
+        return -ENOENT;
+    r = take_packaged(w, &input, &built);
+    if (r < 0)
+        return r;
+    built.seconds = (unsigned)(time(NULL) - start);
+    r = built_put(w->env->cache_dir, w->env->artifact_dir, &key, &built);
+    if (r < 0)
+        return diag_errno(w->env->diags, r, "%s: cannot write to the cache %s", w->label, w->env->cache_dir);
+    *ret_built = built;
+    return 0;
 }
 
 int kernel_build(const struct kernel_def *def, const struct digest *initramfs, const struct build_env *env,
@@ -430,6 +521,8 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
     struct built built = {0};
     struct digest key;
     time_t start = time(NULL);
+    if (def->source.kind == SOURCE_DISTRIBUTION)
+        return build_packaged(&w, ret_built);
     snprintf(built.name, sizeof(built.name), "%s", w.label);
     int r = merge(&w, initramfs);
     if (r == 0 && !env->only_cached)
@@ -444,7 +537,7 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
         return KERNEL_UNCHANGED;
     if (env->only_cached)
         return -ENOENT;
-    cleanup_free char *lock_name = xasprintf("kernel-%s", def->name);
+    cleanup_free char *lock_name = xasprintf("kernel-%s", w.name);
     cleanup_close int lock = build_lock(env, lock_name);
     if (lock < 0)
         return lock;
@@ -473,12 +566,15 @@ int kernel_definition_key(const struct kernel_def *def, const struct digest *ini
         return r;
     hash_init(&hash);
     hash_field(&hash, DEFINITION_RECIPE);
+    if (env->arch != ARCH_X86_64)
+        hash_field(&hash, arch_name(env->arch));
     hash_add(&hash, &s->kind, sizeof(s->kind));
     hash_field(&hash, s->where);
     if (s->has_sha256)
         hash_add(&hash, &s->sha256, sizeof(s->sha256));
-    if (s->kind == SOURCE_TARBALL && s->where[0] != '/' && !is_url(s->where)) {
-        cleanup_free char *path = path_of_tarball(&w);
+    bool file = s->kind == SOURCE_TARBALL || (s->kind == SOURCE_DISTRIBUTION && str_ends(s->where, ".deb"));
+    if (file && s->where[0] != '/' && !is_url(s->where)) {
+        cleanup_free char *path = source_path(env, s);
         stamp_add(&hash, env->config_dir, path);
     }
     hash_configuration(&w, &hash);
@@ -507,15 +603,18 @@ int kernel_inputs(const struct kernel_def *def, const struct build_env *env, boo
         r = unpack_tree(env, &input, "Kconfig", &w.tree);
     if (r < 0)
         return r;
-    *ret_inputs = (struct kernel_inputs){
-        .tree = TAKE_PTR(w.tree), .source = w.source, .fragments = w.fragments, .make_args = make_args};
+    *ret_inputs = (struct kernel_inputs){.tree = TAKE_PTR(w.tree),
+                                         .source = w.source,
+                                         .fragments = w.fragments,
+                                         .make_args = make_args[env->arch]};
     w.fragments = (struct fragments){0};
     return 0;
 }
 
 char *kernel_build_folder(const struct kernel_def *def, const struct build_env *env)
 {
-    return xasprintf("%s/work/kernel-%s", env->cache_dir, def->name);
+    char name[ARTIFACT_NAME_MAX];
+    return xasprintf("%s/work/kernel-%s", env->cache_dir, artifact_name_format(def->name, env->arch, name));
 }
 
 /* ---- editing ---- */
@@ -534,7 +633,7 @@ static int save_changes(const struct work *w, const char *changes, char **ret_pa
         r = fragments_add_text(&merged, path, changes, &quiet);
     if (r < 0)
         return r;
-    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->def->name, w->def->name);
+    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->name, w->name);
     fragments_write(&merged, &text);
     r = file_write_atomic(path, str_text(&text), text.len, 0644);
     if (r < 0)
@@ -552,6 +651,11 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
     if (!env->config_dir)
         return diag_error(env->diags, NULL, "%s: there is no configuration folder to keep changes in",
                           w.label);
+    if (def->source.kind == SOURCE_DISTRIBUTION)
+        return diag_error(env->diags, &def->pos,
+                          "%s: it is the distribution's and has no options to change; a kernel from source: "
+                          "{package: linux-source-6.1} has",
+                          w.label);
     int r = merge(&w, NULL);
     if (r == 0)
         r = check_tools(&w);
@@ -561,7 +665,7 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
         r = find_source(&w, &input);
     if (r < 0)
         return r;
-    cleanup_free char *lock_name = xasprintf("kernel-%s", def->name);
+    cleanup_free char *lock_name = xasprintf("kernel-%s", w.name);
     cleanup_close int lock = build_lock(env, lock_name);
     if (lock < 0)
         return lock;

@@ -1,10 +1,14 @@
-/* From a kernel definition to a bzImage in the artifact store (H26, H28), and a person's own changes to its
- * configuration.
+/* From a kernel definition to a kernel in the artifact store: a bzImage that is built (H26, H28), with a
+ * person's own changes to its configuration; or the one in a package of the distribution, byte for byte.
  *
  * The configuration is allnoconfig plus, in this order: the definition's fragments, its symbols, its
  * compression, and kernels/NAME.config of the user when there is one (which is what kernel_edit writes).
  * Every symbol asked for is checked to have survived. What was built is found again by the hash of all
  * inputs: the source, the merged configuration, the compiler, the embedded ramdisk.
+ *
+ * It is for env->arch: a bzImage for x86_64; for arm64 an EFI application, vmlinuz.efi where the definition
+ * names a compression, else the plain Image. There a fragment is looked for as fragments/arm64/NAME.config
+ * (or the user's kernels/NAME.arm64.config) first, and kernels/NAME.arm64.config is what kernel_edit writes.
  */
 #pragma once
 

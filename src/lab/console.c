@@ -36,7 +36,8 @@ static size_t behind_escape(const char *s, size_t size, size_t at)
     return at < size ? at + 1 : size;
 }
 
-/* The text without control sequences, carriage returns, and lines of nothing. */
+/* The text without control sequences and lines of nothing. Of a line that was written over, from a carriage
+ * return on, the last is kept. */
 static void add_plain(struct str *out, const char *s, size_t size)
 {
     size_t line = 0; /* where the current line begins in out */
@@ -54,6 +55,9 @@ static void add_plain(struct str *out, const char *s, size_t size)
             seen = false;
         } else if (c == '\n') {
             out->len = line;
+        } else if (c == '\r' && i < size && s[i] != '\n' && s[i] != '\r') {
+            out->len = line;
+            seen = false;
         } else if (c == '\t' || (c >= ' ' && c != 0x7f)) {
             str_add_n(out, c == '\t' ? " " : (const char *)&c, 1);
             seen |= c != ' ' && c != '\t';

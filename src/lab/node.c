@@ -76,11 +76,10 @@ static void push_flash(struct words *words, const struct lab_firmware_info *info
     push_pair(words, "-drive", xasprintf("if=pflash,unit=1,format=raw,file=/dev/fd/%d", variables));
 }
 
-/* UEFI's network stack drives a virtio card by itself, if the card brings no ROM that does. */
+/* UEFI's network stack drives the card by itself, if that brings no ROM that does. */
 static const char *rom_option(const struct lab_node_spec *spec)
 {
-    bool own = spec->firmware != LAB_FIRMWARE_BIOS && spec->nic == LAB_NIC_VIRTIO;
-    return own ? ",romfile=" : "";
+    return spec->firmware == LAB_FIRMWARE_BIOS ? "" : ",romfile=";
 }
 
 char **lab_node_arguments(const struct lab_node_spec *spec, const struct lab_node_ends *ends)

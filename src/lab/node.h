@@ -17,8 +17,8 @@ int lab_nic_parse(const char *name, enum lab_nic *ret_nic); /* 0 or -EINVAL */
 struct lab_node_spec {
     const char *name;
     struct mac mac;
-    enum lab_nic nic;
-    uint64_t memory; /* bytes; whole megabytes are given */
+    enum lab_nic nic; /* UEFI has a driver for virtio alone */
+    uint64_t memory;  /* bytes; whole megabytes are given */
     unsigned cpus;
     enum lab_accel accel; /* not LAB_ACCEL_AUTO */
     enum lab_firmware firmware;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "model/arch.h"
 
 /* The stages in the order in which a boot goes through them. A boot's state is the last one seen. */
 enum boot_stage {
@@ -23,8 +24,9 @@ const char *boot_stage_name(enum boot_stage stage);
 struct boot {
     uint64_t id; /* unique in the store; random, so that it is no oracle */
     struct mac mac;
-    char node[64];    /* name; empty for a machine without an entry */
-    char profile[64]; /* name of what it boots; empty: not known. Not kept in the store */
+    char node[64];      /* name; empty for a machine without an entry */
+    char profile[64];   /* name of what it boots; empty: not known. Not kept in the store */
+    enum cpu_arch arch; /* of its processor, as the firmware said. Not kept in the store */
     ipv4_t ip;
     unsigned generation; /* the one it was told to boot */
     int64_t started_us;  /* Unix time, microseconds */

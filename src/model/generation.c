@@ -5,7 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 
-static const char *const kind_names[] = {[ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image"};
+static const char *const kind_names[] = {
+    [ARTIFACT_KERNEL] = "kernel",
+    [ARTIFACT_IMAGE] = "image",
+    [ARTIFACT_UNIFIED] = "unified",
+    [ARTIFACT_MODULES] = "modules",
+};
 
 const char *artifact_kind_name(enum artifact_kind kind)
 {
@@ -58,15 +63,19 @@ const struct generation_artifact *generation_artifact(const struct generation *g
     return NULL;
 }
 
+/* What stands behind the name. */
+static const char *const kind_endings[ARRAY_SIZE(kind_names)] = {
+    [ARTIFACT_KERNEL] = "", [ARTIFACT_IMAGE] = "", [ARTIFACT_UNIFIED] = ".efi", [ARTIFACT_MODULES] = ""};
+
 const char *artifact_path_format(unsigned generation, enum artifact_kind kind, const char *name,
                                  char buf[static ARTIFACT_PATH_MAX])
 {
-    snprintf(buf, ARTIFACT_PATH_MAX, "g%u/%s/%s", generation, kind_names[kind], name);
+    snprintf(buf, ARTIFACT_PATH_MAX, "g%u/%s/%s%s", generation, kind_names[kind], name, kind_endings[kind]);
     return buf;
 }
 
-int artifact_path_parse(const char *path, unsigned *ret_generation, enum artifact_kind *ret_kind,
-                        const char **ret_name)
+/* `g12/`; *ret_rest: what follows. */
+static int parse_generation(const char *path, unsigned *ret_generation, const char **ret_rest)
 {
     char number[12];
     uint64_t generation;
@@ -77,14 +86,46 @@ int artifact_path_parse(const char *path, unsigned *ret_generation, enum artifac
     number[slash - path - 1] = '\0';
     if (parse_u64(number, 1, UINT32_MAX, &generation) < 0)
         return -EINVAL;
+    *ret_generation = (unsigned)generation;
+    *ret_rest = slash + 1;
+    return 0;
+}
+
+/* `kernel/smallest` */
+static int parse_artifact(const char *path, enum artifact_kind *ret_kind,
+                          char ret_name[static ARTIFACT_NAME_MAX])
+{
     for (size_t kind = 0; kind < ARRAY_SIZE(kind_names); kind++) {
+        const char *ending = kind_endings[kind];
         size_t n = strlen(kind_names[kind]);
-        if (!str_starts(slash + 1, kind_names[kind]) || slash[1 + n] != '/' || !is_host_label(slash + 2 + n))
+        if (!str_starts(path, kind_names[kind]) || path[n] != '/' || !str_ends(path + n + 1, ending))
             continue;
-        *ret_generation = (unsigned)generation;
+        const char *name = path + n + 1;
+        size_t length = strlen(name) - strlen(ending);
+        char copy[ARTIFACT_NAME_MAX], definition[ARTIFACT_NAME_MAX];
+        enum cpu_arch arch;
+        if (length >= sizeof(copy))
+            return -EINVAL;
+        memcpy(copy, name, length);
+        copy[length] = '\0';
+        if (artifact_name_parse(copy, definition, &arch) < 0)
+            return -EINVAL;
         *ret_kind = (enum artifact_kind)kind;
-        *ret_name = slash + 2 + n;
+        memcpy(ret_name, copy, length + 1);
         return 0;
     }
     return -EINVAL;
+}
+
+int artifact_path_parse(const char *path, unsigned *ret_generation, enum artifact_kind *ret_kind,
+                        char ret_name[static ARTIFACT_NAME_MAX])
+{
+    unsigned generation = 0;
+    const char *rest = path;
+    if (!str_starts(path, "unified/") && parse_generation(path, &generation, &rest) < 0)
+        return -EINVAL;
+    int r = parse_artifact(rest, ret_kind, ret_name);
+    if (r == 0)
+        *ret_generation = generation;
+    return r;
 }

@@ -1,4 +1,4 @@
-/* A kernel definition: what builds to one bzImage. */
+/* A kernel definition: what builds to one bzImage, or takes it from a package of the distribution. */
 #pragma once
 
 #include "base/diag.h"
@@ -6,9 +6,11 @@
 #include "base/vec.h"
 
 enum source_kind {
-    SOURCE_PACKAGE, /* a Debian binary package that holds a source tarball (linux-source-6.1) */
-    SOURCE_TARBALL, /* a path or URL; a URL has a checksum */
-    SOURCE_TREE,    /* an unpacked tree, used where it is and never written to */
+    SOURCE_PACKAGE,      /* a Debian binary package that holds a source tarball (linux-source-6.1) */
+    SOURCE_TARBALL,      /* a path or URL; a URL has a checksum */
+    SOURCE_TREE,         /* an unpacked tree, used where it is and never written to */
+    SOURCE_DISTRIBUTION, /* a package with a finished kernel and its modules (linux-image-amd64), which is not
+                            installed and nothing of which is compiled; or a .deb: a path or URL */
 };
 
 struct source {
@@ -31,8 +33,12 @@ struct kernel_def {
     struct source source;
     VEC(char *) fragments;      /* names of share/fragments/NAME.config or of kernels/NAME.config, in order */
     VEC(struct symbol) symbols; /* after the fragments; they win */
-    char *compression;          /* gzip, xz, zstd, lz4: of the bzImage; NULL: as the fragments say */
-    char *initramfs;            /* H18: name of the image to build in; NULL: none */
+    VEC(char *)
+    modules;           /* SOURCE_DISTRIBUTION: what its nodes may need, by name, alias or group; those
+                          and all that they need become an archive that nodes get beside the image */
+    char *compression; /* gzip, xz, zstd, lz4: of the bzImage; NULL: as the fragments say. Of a
+                          distribution's kernel: of the archive of its modules; NULL: zstd */
+    char *initramfs;   /* H18: name of the image to build in; NULL: none */
     VEC(struct symbol) leaves_out; /* name: symbol or group of the how-to's list; value: why it is left out */
     struct pos pos;
 };

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "base/diag.h"
+#include "model/arch.h"
 #include "model/option.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* H11: how the kernel gets its address. */
@@ -42,10 +44,19 @@ struct profile {
     char *root;    /* root=... for ROOT_OTHER; else NULL */
     enum ip_mode ip;
     enum root_mode root_mode;
+    bool unified; /* kernel, image and command line are built into one program for UEFI firmware as well */
     struct option_values options;
     enum loader loader;
     char *boot_file; /* what firmware loads instead of rambox's own choice: a file of the loader folders, or a
                         URL for UEFI HTTP boot (P2); NULL: rambox's choice */
+    arch_set
+        archs; /* processors of its nodes: what its kernel and image are built for; empty: x86_64 alone */
     uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
     struct pos pos;
 };
+
+/* The architectures that a profile is for, never empty. */
+static inline arch_set profile_archs(const struct profile *profile)
+{
+    return profile->archs ? profile->archs : 1 << ARCH_X86_64;
+}

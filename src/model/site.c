@@ -155,6 +155,9 @@ void kernel_def_clear(struct kernel_def *kernel)
         free(symbol->value);
     }
     VEC_FREE(&kernel->leaves_out);
+    VEC_EACH(module, &kernel->modules)
+        free(*module);
+    VEC_FREE(&kernel->modules);
     free(kernel->compression);
     free(kernel->initramfs);
 }
@@ -181,6 +184,9 @@ void site_free(struct site *site)
     free(site->server.cache_dir);
     free(site->server.loader_dir);
     free(site->server.tls_certificate);
+    free(site->server.efi_stub);
+    free(site->secure_boot.key);
+    free(site->secure_boot.certificate);
     free(site->server.tls_key);
     free(site->server.user);
     option_values_clear(&site->options);
@@ -389,6 +395,12 @@ const struct kernel_def *site_kernel(const struct site *site, const char *name)
         if (str_eq(kernel->name, name))
             return kernel;
     return NULL;
+}
+
+const char *site_modules(const struct site *site, const char *kernel)
+{
+    const struct kernel_def *def = kernel ? site_kernel(site, kernel) : NULL;
+    return def && def->modules.n ? def->name : NULL;
 }
 
 const struct client_class *site_class(const struct site *site, const char *name)

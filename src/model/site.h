@@ -37,13 +37,22 @@ struct server_settings {
     char *state_dir;           /* store, artifacts and generations; /var/lib/rambox */
     char *cache_dir;           /* fetched inputs and builds; /var/cache/rambox */
     char *user;                /* whom the server becomes; NULL: `rambox`, if there is such a user */
+    char *efi_stub;            /* what unified images begin with; NULL: the distribution's */
     char *loader_dir;          /* where pxelinux.0 and ldlinux.c32 are; NULL: the distribution's places */
+};
+
+/* Who signs what firmware starts by itself (build/sign.h). */
+struct secure_boot {
+    char *key;         /* PEM, absolute path; NULL: nothing is signed */
+    char *certificate; /* PEM, absolute path; NULL with key */
+    struct pos pos;
 };
 
 struct site_index; /* sorted look-up tables; made by site_index() */
 
 struct site {
     struct server_settings server;
+    struct secure_boot secure_boot;
     struct option_values options;     /* DHCP options of everybody */
     VEC(struct client_class) classes; /* at most CLASSES_MAX */
     VEC(struct subnet) subnets;
@@ -73,6 +82,9 @@ const struct node *site_node_by_uuid(const struct site *site, const uint8_t uuid
 const struct profile *site_profile(const struct site *site, const char *name);
 const struct image_def *site_image(const struct site *site, const char *name);
 const struct kernel_def *site_kernel(const struct site *site, const char *name);
+/* The name of the modules artifact that goes with a kernel: its own, or NULL for a kernel without one, an
+ * unknown one and NULL. */
+const char *site_modules(const struct site *site, const char *kernel);
 const struct client_class *site_class(const struct site *site, const char *name);
 /* The subnet whose prefix holds the address (prefixes do not overlap); NULL when there is none. */
 const struct subnet *site_subnet_of(const struct site *site, ipv4_t address);

@@ -79,6 +79,7 @@ enum dhcp_option {
     DHCP_CLIENT_UUID = 97,       /* RFC 4578 */
     DHCP_IPV6_ONLY = 108,        /* RFC 8925 */
     DHCP_SUBNET_SELECTION = 118, /* RFC 3011 */
+    DHCP_CLASSLESS_ROUTES = 121, /* RFC 3442 */
     DHCP_IPXE = 175,             /* iPXE's encapsulated options */
     DHCP_PXELINUX_PREFIX = 210,  /* RFC 5071 */
     DHCP_PXELINUX_CONFIG = 209,  /* RFC 5071 */

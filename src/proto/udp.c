@@ -2,6 +2,7 @@
 #include "proto/udp.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
 enum { PROTOCOL_UDP = 17, TTL = 64 };
@@ -78,4 +79,37 @@ void udp4_write_headers(struct writer *w, const struct udp4 *udp, const void *pa
     writer_u16(w, udp->destination_port);
     writer_u16(w, (uint16_t)(size + 8));
     writer_u16(w, udp_checksum(udp, payload, size));
+}
+
+int udp4_read(const void *packet, size_t size, struct udp4 *ret_udp, struct reader *ret_payload)
+{
+    struct reader r = reader_of(packet, size), ip, options;
+    struct udp4 udp;
+    uint8_t version = reader_u8(&r);
+    (void)reader_u8(&r); /* service class */
+    uint16_t total = reader_u16(&r);
+    (void)reader_u16(&r); /* identification */
+    uint16_t fragment = reader_u16(&r);
+    (void)reader_u8(&r); /* time to live */
+    uint8_t protocol = reader_u8(&r);
+    (void)reader_u16(&r); /* checksum */
+    udp.source = reader_u32(&r);
+    udp.destination = reader_u32(&r);
+    size_t header = (version & 15u) * 4;
+    if (r.failed || version >> 4 != 4 || header < 20 || total < header || total > size ||
+        checksum_end(checksum_add(0, packet, header)) != 0)
+        return -EBADMSG;
+    if (protocol != PROTOCOL_UDP || fragment & 0x3fff) /* more of them, or not the first */
+        return -ENOMSG;
+    ip = reader_sub(&r, total - 20);
+    options = reader_sub(&ip, header - 20);
+    udp.source_port = reader_u16(&ip);
+    udp.destination_port = reader_u16(&ip);
+    uint16_t length = reader_u16(&ip);
+    (void)reader_u16(&ip); /* checksum */
+    if (ip.failed || options.failed || length < 8 || length - 8u > ip.left)
+        return -EBADMSG;
+    *ret_payload = reader_sub(&ip, length - 8u);
+    *ret_udp = udp;
+    return 0;
 }

@@ -22,3 +22,8 @@ uint16_t checksum_end(uint32_t sum);
 /* Writes both headers, with their checksums, for a payload that will follow them. The writer fails when they
  * do not fit or the payload is longer than a packet can be. */
 void udp4_write_headers(struct writer *w, const struct udp4 *udp, const void *payload, size_t size);
+
+/* Reads an IPv4 packet as a packet socket gives it. 0 with its addresses, ports and payload; -ENOMSG when it
+ * is no whole UDP datagram (another protocol, or a fragment); -EBADMSG when it is cut short or its IP header
+ * is damaged. UDP's checksum is not looked at: within a machine it is not there yet. */
+int udp4_read(const void *packet, size_t size, struct udp4 *ret_udp, struct reader *ret_payload);

@@ -15,6 +15,8 @@ enum rank {
     RANK_NODE,
     RANK_KERNEL,
     RANK_IMAGE,
+    RANK_UNIFIED,
+    RANK_MODULES,
 };
 
 void things_clear(struct things *things)
@@ -33,9 +35,9 @@ void things_clear(struct things *things)
 static struct thing *add_thing(struct things *things, enum rank rank, const char *name)
 {
     static const char *const kinds[] = {
-        [RANK_SERVER] = "server",   [RANK_CLASS] = "class", [RANK_SUBNET] = "subnet",
-        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",   [RANK_KERNEL] = "kernel",
-        [RANK_IMAGE] = "image"};
+        [RANK_SERVER] = "server",   [RANK_CLASS] = "class",     [RANK_SUBNET] = "subnet",
+        [RANK_PROFILE] = "profile", [RANK_NODE] = "node",       [RANK_KERNEL] = "kernel",
+        [RANK_IMAGE] = "image",     [RANK_UNIFIED] = "unified", [RANK_MODULES] = "modules"};
     struct thing *thing = VEC_ADD(&things->list);
     thing->rank = rank;
     thing->kind = kinds[rank];
@@ -151,6 +153,9 @@ static void describe_server(const struct site *site, struct things *things)
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");
     add_text(thing, "user", server->user);
     add_text(thing, "loaders", server->loader_dir);
+    add_text(thing, "stub", server->efi_stub);
+    add_text(thing, "secure_boot certificate", site->secure_boot.certificate);
+    add_text(thing, "secure_boot key", site->secure_boot.key);
     add_options(thing, &site->options);
 }
 
@@ -206,6 +211,12 @@ static void describe_profile(const struct profile *profile, struct things *thing
     struct thing *thing = add_thing(things, RANK_PROFILE, profile->name);
     add_text(thing, "kernel", profile->kernel);
     add_text(thing, "image", profile->image);
+    cleanup_str struct str archs = {0};
+    for (enum cpu_arch arch = 0; arch < ARCHS; arch++)
+        if (arch_in(profile_archs(profile), arch))
+            str_printf(&archs, "%s%s", archs.len ? " " : "", arch_name(arch));
+    if (profile_archs(profile) != 1 << ARCH_X86_64)
+        add_text(thing, "arch", str_text(&archs));
     add_text(thing, "console", profile->console);
     add_text(thing, "ip", ip[profile->ip]);
     add_text(thing, "root",
@@ -216,6 +227,7 @@ static void describe_profile(const struct profile *profile, struct things *thing
     if (profile->loader != LOADER_AUTO)
         add_text(thing, "loader", loader_name(profile->loader));
     add_text(thing, "boot_file", profile->boot_file);
+    add_text(thing, "unified", profile->unified ? "yes" : NULL);
     add_options(thing, &profile->options);
     if (profile->memory)
         add(thing, "memory", "%" PRIu64 " bytes", profile->memory);
@@ -245,6 +257,12 @@ static int compare_things(const void *a, const void *b)
 void things_of(const struct site *site, const struct generation_artifact *artifacts, size_t n,
                struct things *ret_things)
 {
+    static const enum rank ranks[] = {
+        [ARTIFACT_KERNEL] = RANK_KERNEL,
+        [ARTIFACT_IMAGE] = RANK_IMAGE,
+        [ARTIFACT_UNIFIED] = RANK_UNIFIED,
+        [ARTIFACT_MODULES] = RANK_MODULES,
+    };
     *ret_things = (struct things){0};
     describe_server(site, ret_things);
     for (size_t i = 0; i < site->classes.n; i++)
@@ -259,9 +277,7 @@ void things_of(const struct site *site, const struct generation_artifact *artifa
     VEC_EACH(node, &site->nodes)
         describe_node(node, classes_say, ret_things);
     for (size_t i = 0; i < n; i++)
-        add_thing(ret_things, artifacts[i].kind == ARTIFACT_KERNEL ? RANK_KERNEL : RANK_IMAGE,
-                  artifacts[i].name)
-            ->artifact = &artifacts[i];
+        add_thing(ret_things, ranks[artifacts[i].kind], artifacts[i].name)->artifact = &artifacts[i];
     qsort(ret_things->list.items, ret_things->list.n, sizeof(*ret_things->list.items), compare_things);
 }
 

@@ -33,14 +33,13 @@ static int read_manifest(const char *state_dir, unsigned *number, struct diags *
 static int check_artifact(const char *state_dir, unsigned number, const struct generation_artifact *artifact,
                           struct diags *diags)
 {
-    static const char *const kinds[] = {[ARTIFACT_KERNEL] = "kernel", [ARTIFACT_IMAGE] = "image"};
     cleanup_free char *store = xasprintf("%s/artifacts", state_dir);
     cleanup_free char *path = artifact_path(store, &artifact->digest);
     struct stat st;
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == artifact->size)
         return 0;
     diag_error(diags, NULL, "generation %u needs the %s %s, but %s is missing or not %llu bytes long", number,
-               kinds[artifact->kind], artifact->name, path, (unsigned long long)artifact->size);
+               artifact_kind_name(artifact->kind), artifact->name, path, (unsigned long long)artifact->size);
     return -EBADMSG;
 }
 
@@ -140,12 +139,15 @@ int generation_diff(const char *state_dir, unsigned from, unsigned to, struct di
 
 /* Adds the artifact, once; one that is not built has size 0. */
 static void preview_artifact(struct manifest *manifest, const struct site *site,
-                             const struct artifact_source *source, enum artifact_kind kind, const char *name)
+                             const struct artifact_source *source, enum artifact_kind kind,
+                             const char *definition, enum cpu_arch arch)
 {
     cleanup_diags struct diags unused = {0};
     struct generation_artifact artifact;
-    if (!name)
+    char name[ARTIFACT_NAME_MAX];
+    if (!definition)
         return;
+    artifact_name_format(definition, arch, name);
     VEC_EACH(other, &manifest->artifacts)
         if (other->kind == kind && str_eq(other->name, name))
             return;
@@ -162,10 +164,17 @@ int publish_preview(const struct site *site, const char *state_dir, const struct
     cleanup_things struct things then = {0};
     int r = generations_current(state_dir) ? load_side(state_dir, 0, diags, &now) : 0;
     if (r == 0 && artifacts) {
-        VEC_EACH(profile, &site->profiles) {
-            preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel);
-            preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image);
-        }
+        VEC_EACH(profile, &site->profiles)
+            for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+                if (!arch_in(profile_archs(profile), arch))
+                    continue;
+                preview_artifact(&next, site, artifacts, ARTIFACT_KERNEL, profile->kernel, arch);
+                preview_artifact(&next, site, artifacts, ARTIFACT_IMAGE, profile->image, arch);
+                preview_artifact(&next, site, artifacts, ARTIFACT_MODULES,
+                                 site_modules(site, profile->kernel), arch);
+                preview_artifact(&next, site, artifacts, ARTIFACT_UNIFIED,
+                                 profile->unified ? profile->name : NULL, arch);
+            }
     } else if (r == 0) {
         things_clear(&now.things);
         if (now.site)

@@ -39,11 +39,13 @@ static int read_artifact(json_t *item, struct manifest *manifest)
 {
     const char *kind_name, *name, *sha256;
     enum artifact_kind kind;
+    char definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
     json_int_t size;
     struct digest digest;
     if (json_unpack(item, "{s:s, s:s, s:s, s:I}", "kind", &kind_name, "name", &name, "sha256", &sha256,
                     "size", &size) < 0 ||
-        size < 0 || digest_parse(sha256, &digest) < 0 || !is_host_label(name) ||
+        size < 0 || digest_parse(sha256, &digest) < 0 || artifact_name_parse(name, definition, &arch) < 0 ||
         artifact_kind_parse(kind_name, &kind) < 0)
         return -EBADMSG;
     *VEC_ADD(&manifest->artifacts) = (struct generation_artifact){

@@ -47,11 +47,13 @@ static int verify(const struct job *job, const char *noun, const struct generati
     return 0;
 }
 
-static int join_one(struct job *job, enum artifact_kind kind, const char *name)
+static int join_one(struct job *job, enum artifact_kind kind, const char *definition, enum cpu_arch arch)
 {
     struct generation_artifact artifact = {0};
-    if (!name)
+    char name[ARTIFACT_NAME_MAX];
+    if (!definition)
         return 0;
+    artifact_name_format(definition, arch, name);
     VEC_EACH(other, &job->manifest.artifacts)
         if (other->kind == kind && str_eq(other->name, name))
             return 0;
@@ -66,11 +68,18 @@ static int join_one(struct job *job, enum artifact_kind kind, const char *name)
 static int join_artifacts(struct job *job)
 {
     int r = 0;
-    VEC_EACH(profile, &job->site->profiles) {
-        int kernel = join_one(job, ARTIFACT_KERNEL, profile->kernel);
-        int image = join_one(job, ARTIFACT_IMAGE, profile->image);
-        r = r < 0 ? r : kernel < 0 ? kernel : image;
-    }
+    VEC_EACH(profile, &job->site->profiles)
+        for (enum cpu_arch arch = 0; arch < ARCHS; arch++) {
+            if (!arch_in(profile_archs(profile), arch))
+                continue;
+            int kernel = join_one(job, ARTIFACT_KERNEL, profile->kernel, arch);
+            int image = join_one(job, ARTIFACT_IMAGE, profile->image, arch);
+            int modules =
+                kernel < 0 ? 0 /* said already */
+                           : join_one(job, ARTIFACT_MODULES, site_modules(job->site, profile->kernel), arch);
+            int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL, arch);
+            r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules < 0 ? modules : unified;
+        }
     return r;
 }
 

@@ -19,17 +19,19 @@
 
 /* What a publish needs from a builder: finds the artifact that the definition builds to now. Injected, so
  * that this module builds nothing. Returns 0, or -ENOENT with `diags` ("image smallest is not built: rambox
- * build"). `name` of the result is the caller's to free. */
+ * build"). `name` is an artifact's: that of the definition, with the architecture. `name` of the result is
+ * the caller's to free. */
 struct artifact_source {
     int (*find)(void *user, const struct site *site, enum artifact_kind kind, const char *name,
                 struct diags *diags, struct generation_artifact *ret_artifact);
     void *user;
 };
 
-/* Checks `config_dir`, joins it with its artifacts (the kernel and the image of every profile, each of which
- * must be in STATE/artifacts with its size and its hash) and makes it the current generation. When nothing
- * differs from the current one no new one is made: *ret_number is the current number and > 0
- * (PUBLISH_UNCHANGED) is returned. On failure -errno with `diags`, and what was current still is.
+/* Checks `config_dir`, joins it with its artifacts (the kernel and the image of every profile, the modules of
+ * the kernel, and its unified image where it asks for one, each of which must be in STATE/artifacts with its
+ * size and its hash) and makes it the current generation. When nothing differs from the current one no new
+ * one is made: *ret_number is the current number and > 0 (PUBLISH_UNCHANGED) is returned. On failure -errno
+ * with `diags`, and what was current still is.
  *
  * The last GENERATIONS_KEPT stay, and the one that was current before; older ones go, with the artifacts that
  * only they had. */

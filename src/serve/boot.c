@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_US         (30 * UINT64_C(1000000)) /* nothing heard for so long: the attempt is over */
-#define CAPACITY_DEFAULT 65536
-#define BUCKETS_MIN      64
+#define QUIET_US          (30 * UINT64_C(1000000)) /* nothing heard for so long: the attempt is over */
+#define UNSTARTED_AT_ONCE 64
+#define CAPACITY_DEFAULT  65536
+#define BUCKETS_MIN       64
 
 /* Each entry is in three hash tables, by what it is looked up with. */
 enum key { BY_ID, BY_MAC, BY_IP, KEYS };
@@ -23,7 +24,11 @@ struct entry {
     enum boot_stage stage;
     uint64_t heard_us; /* monotonic */
     bool has_image;    /* an image was asked for: LOADED is when it is there, not when the kernel is */
-    int64_t told_us;   /* CLOCK_BOOTTIME of the last stage the node reported; -1: none */
+    bool unified;      /* a unified image was asked for: the node does not know its boot's id */
+    bool named;        /* a boot configuration was, which has the id */
+    uint64_t whole_us; /* when `program` was there; 0: it is not, or something came after it */
+    char program[ARTIFACT_PATH_MAX];
+    int64_t told_us; /* CLOCK_BOOTTIME of the last stage the node reported; -1: none */
     struct entry *next[KEYS];
     struct entry *older, *newer; /* by when they were heard of */
 };
@@ -193,7 +198,8 @@ static bool goes_on(const struct entry *e, const struct moment *now)
 uint64_t boot_table_discover(struct boot_table *t, const struct moment *now, const struct mac *mac,
                              const char *node, const char *profile, unsigned generation)
 {
-    struct boot boot = {.mac = *mac, .generation = generation, .started_us = now->unix_us};
+    struct boot boot = {
+        .mac = *mac, .arch = ARCH_UNKNOWN, .generation = generation, .started_us = now->unix_us};
     snprintf(boot.node, sizeof(boot.node), "%s", node ? node : "");
     snprintf(boot.profile, sizeof(boot.profile), "%s", profile ? profile : "");
     pthread_mutex_lock(&t->lock);
@@ -242,6 +248,80 @@ void boot_table_assign(struct boot_table *t, const struct moment *now, uint64_t 
         emit_boot(t, now, &boot);
 }
 
+void boot_table_set_arch(struct boot_table *t, uint64_t id, enum cpu_arch arch)
+{
+    pthread_mutex_lock(&t->lock);
+    struct entry *e = find(t, BY_ID, id);
+    if (e && arch != ARCH_UNKNOWN)
+        e->boot.arch = arch;
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- programs that do not start ---- */
+
+static void emit_unstarted(struct boot_table *t, const struct moment *now, const struct boot *boot,
+                           const char *program)
+{
+    t->config.sink->emit(
+        t->config.sink,
+        &(struct event){
+            .kind = EVENT_UNSTARTED,
+            .at = *now,
+            .mac = boot->mac,
+            .node = boot->node[0] ? boot->node : NULL,
+            .ip = boot->ip,
+            .boot = boot->id,
+            .file = program,
+            .detail = "the firmware fetched all of it, and then nothing came: with Secure Boot on, firmware "
+                      "refuses a program that is not signed with a key it trusts, or was changed since",
+        });
+}
+
+/* Takes it off the boot: it is told once. The caller has the lock. */
+static bool take_unstarted(struct entry *e, struct boot *ret_boot, char ret_program[static ARTIFACT_PATH_MAX])
+{
+    if (!e->whole_us)
+        return false;
+    e->whole_us = 0;
+    *ret_boot = e->boot;
+    memcpy(ret_program, e->program, ARTIFACT_PATH_MAX);
+    return true;
+}
+
+void boot_table_firmware(struct boot_table *t, const struct moment *now, const struct mac *mac)
+{
+    char program[ARTIFACT_PATH_MAX];
+    struct boot boot;
+    pthread_mutex_lock(&t->lock);
+    struct entry *e = find(t, BY_MAC, mac_number(mac));
+    bool tell = e && take_unstarted(e, &boot, program);
+    pthread_mutex_unlock(&t->lock);
+    if (tell)
+        emit_unstarted(t, now, &boot, program);
+}
+
+/* One that has been silent for long enough, and not for so long that an earlier call has told it. */
+static bool next_unstarted(struct boot_table *t, const struct moment *now, struct boot *ret_boot,
+                           char ret_program[static ARTIFACT_PATH_MAX])
+{
+    const uint64_t limit = BOOT_UNSTARTED_S * UINT64_C(1000000);
+    bool found = false;
+    pthread_mutex_lock(&t->lock);
+    for (struct entry *e = t->newest; e && !found && now->mono_us - e->heard_us < 4 * limit; e = e->older)
+        if (e->whole_us && now->mono_us - e->whole_us >= limit)
+            found = take_unstarted(e, ret_boot, ret_program);
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
+void boot_table_tick(struct boot_table *t, const struct moment *now)
+{
+    char program[ARTIFACT_PATH_MAX];
+    struct boot boot;
+    for (unsigned told = 0; told < UNSTARTED_AT_ONCE && next_unstarted(t, now, &boot, program); told++)
+        emit_unstarted(t, now, &boot, program);
+}
+
 static bool starts(const char *text, const char *prefix)
 {
     return text && strncmp(text, prefix, strlen(prefix)) == 0;
@@ -252,11 +332,11 @@ static int stage_of_file(const char *file)
 {
     unsigned generation;
     enum artifact_kind kind;
-    const char *name;
+    char name[ARTIFACT_NAME_MAX];
     if (!file)
         return -1;
-    if (artifact_path_parse(file, &generation, &kind, &name) == 0)
-        return kind == ARTIFACT_KERNEL ? STAGE_KERNEL : STAGE_IMAGE;
+    if (artifact_path_parse(file, &generation, &kind, name) == 0)
+        return kind == ARTIFACT_IMAGE ? STAGE_IMAGE : STAGE_KERNEL;
     if (bootfile_is_config(file))
         return STAGE_CONFIG;
     return bootfile_is_program(file) ? STAGE_LOADER : -1;
@@ -294,15 +374,65 @@ static int stage_of(const struct entry *e, const struct event *event)
     }
 }
 
+/* Whether something must come after this program: a unified image reports, a loader asks for its
+ * configuration. Of others, which a profile names, nobody knows. */
+static bool is_awaited(const char *file)
+{
+    unsigned generation;
+    enum artifact_kind kind;
+    char name[ARTIFACT_NAME_MAX];
+    if (artifact_path_parse(file, &generation, &kind, name) == 0)
+        return kind == ARTIFACT_UNIFIED;
+    size_t n = strlen(file);
+    return n > 4 && strcmp(file + n - 4, ".efi") == 0 && bootfile_is_loader(file);
+}
+
+/* Notes whether what firmware starts is there, and whether it has started. */
+static void note_program(struct entry *e, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_FILE_END:
+        if (!event->file || !is_awaited(event->file))
+            return;
+        e->whole_us = event->at.mono_us ? event->at.mono_us : 1;
+        snprintf(e->program, sizeof(e->program), "%s", event->file);
+        return;
+    case EVENT_FILE_START:
+    case EVENT_DHCP_IN:
+    case EVENT_STAGE:
+    case EVENT_FACTS:
+        e->whole_us = 0;
+        return;
+    default:
+        return;
+    }
+}
+
+/* What the node knows of its boot's id, by the files it asks for. */
+static void note_names(struct entry *e, const struct event *event)
+{
+    unsigned generation;
+    enum artifact_kind kind;
+    char name[ARTIFACT_NAME_MAX];
+    if (event->kind != EVENT_FILE_START || !event->file)
+        return;
+    if (artifact_path_parse(event->file, &generation, &kind, name) < 0)
+        e->named |= bootfile_is_config(event->file);
+    else
+        e->unified |= kind == ARTIFACT_UNIFIED;
+}
+
 void boot_table_observe(struct boot_table *t, const struct event *event)
 {
-    if (!event->boot || event->kind == EVENT_BOOT)
+    if (!event->boot || event->kind == EVENT_BOOT || event->kind == EVENT_UNSTARTED)
         return;
     pthread_mutex_lock(&t->lock);
     struct entry *e = find(t, BY_ID, event->boot);
     if (e) {
         int stage = stage_of(e, event);
         heard(t, e, &event->at);
+        note_program(e, event);
+        note_names(e, event);
         if (stage == STAGE_IMAGE)
             e->has_image = true;
         /* A boot only goes forward: a kernel's own ACK after LOADED, or a late report, does not take it back.
@@ -354,6 +484,19 @@ bool boot_table_by_ip(struct boot_table *t, ipv4_t ip, struct boot *ret_boot, en
     return copy(t, BY_IP, ip, ret_boot, ret_stage);
 }
 
+bool boot_table_unnamed(struct boot_table *t, const struct mac *mac, ipv4_t from, struct boot *ret_boot)
+{
+    pthread_mutex_lock(&t->lock);
+    struct entry *e = find(t, BY_MAC, mac_number(mac));
+    if (!e)
+        e = find(t, BY_IP, from);
+    bool found = e && (e->unified || !e->named);
+    if (found)
+        *ret_boot = e->boot;
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
 int boot_table_load(struct boot_table *t, const struct moment *now, const struct boot *boot)
 {
     pthread_mutex_lock(&t->lock);
@@ -361,10 +504,12 @@ int boot_table_load(struct boot_table *t, const struct moment *now, const struct
     int r = 0;
     if (!e || e->boot.started_us < boot->started_us) {
         e = insert(t, now, boot);
-        if (e)
-            e->stage = STAGE_CONFIG; /* past the loader: the next DISCOVER begins another */
-        else
+        if (e) {
+            e->boot.arch = ARCH_UNKNOWN; /* the store does not say */
+            e->stage = STAGE_CONFIG;     /* past the loader: the next DISCOVER begins another */
+        } else {
             r = -ENOMEM;
+        }
     }
     pthread_mutex_unlock(&t->lock);
     return r;

@@ -4,8 +4,11 @@
  *
  * A boot begins when a firmware (class PXEClient or HTTPClient) that we answer sends a DISCOVER, and there is
  * no boot of its MAC, or the last one went past its loader, or nothing was heard of it for 30 s. The table
- * holds the `capacity` boots heard of last. Safe from any thread: every call takes the table's lock for a
- * look-up.
+ * holds the `capacity` boots heard of last.
+ *
+ * A program that a firmware fetched whole, and after which nothing came, was not started: nobody tells a boot
+ * server that Secure Boot refused it, so the table finds it out (EVENT_UNSTARTED). Safe from any thread:
+ * every call takes the table's lock for a look-up.
  */
 #pragma once
 
@@ -38,9 +41,20 @@ uint64_t boot_table_discover(struct boot_table *table, const struct moment *now,
 void boot_table_assign(struct boot_table *table, const struct moment *now, uint64_t id, ipv4_t ip,
                        unsigned generation);
 
+/* The processor of a boot's machine, as its firmware said; ARCH_UNKNOWN leaves what is known. */
+void boot_table_set_arch(struct boot_table *table, uint64_t id, enum cpu_arch arch);
+
 /* Moves the boot that the event belongs to (event->boot) and marks it as heard of. The daemon's sink calls
  * this with every event. EVENT_BOOT itself is passed over. */
 void boot_table_observe(struct boot_table *table, const struct event *event);
+
+/* A firmware itself, not a loader, asks for an address: tells whether what it fetched last did not start.
+ * Called before boot_table_discover. */
+void boot_table_firmware(struct boot_table *table, const struct moment *now, const struct mac *mac);
+/* Tells the same of firmware that has been silent for BOOT_UNSTARTED_S since then. Called every few seconds.
+ */
+void boot_table_tick(struct boot_table *table, const struct moment *now);
+enum { BOOT_UNSTARTED_S = 60 };
 
 /* Notes that the node has reported its stages up to `us` (its CLOCK_BOOTTIME) and returns up to where it had
  * before (-1: nothing, also for a boot that there is not). Nodes report all their stages each time; this
@@ -52,6 +66,10 @@ bool boot_table_get(struct boot_table *table, uint64_t id, struct boot *ret_boot
 bool boot_table_by_mac(struct boot_table *table, const struct mac *mac, struct boot *ret_boot,
                        enum boot_stage *ret_stage);
 bool boot_table_by_ip(struct boot_table *table, ipv4_t ip, struct boot *ret_boot, enum boot_stage *ret_stage);
+
+/* The boot that a report without an id is of: the one of this machine, by its MAC or else by the address it
+ * reports from, when it was told no id: what boots a unified image has the command line of its profile. */
+bool boot_table_unnamed(struct boot_table *table, const struct mac *mac, ipv4_t from, struct boot *ret_boot);
 
 /* Puts a boot of the store back after a restart, so that reports of nodes that are up still find it. 0 or
  * -ENOMEM. */

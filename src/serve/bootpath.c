@@ -33,7 +33,7 @@
     }
 
 #define SCRIPT  "its script, kernel and ramdisk by HTTP"
-#define CONFIG  "its configuration by TFTP, kernel and ramdisk by HTTP"
+#define CONFIG  "its configuration by TFTP, kernel and ramdisk by HTTP if it has that, else by TFTP"
 #define RUNS    "nothing: kernel, ramdisk and command line are in it"
 #define BY_TFTP "its configuration, kernel and ramdisk by TFTP"
 
@@ -62,9 +62,9 @@ const struct boot_path boot_paths[] = {
      "GRUB and its configuration by TFTP, kernel and ramdisk by HTTP"},
 
     {"uefi-http-unified", ASKER_HTTP, X64_HTTP, LOADER_UNIFIED, BOOT_HTTP, PROGRAM_NONE, NULL, RUNS},
+    {"uefi-http-ipxe", ASKER_HTTP, X64_HTTP, LOADER_IPXE, BOOT_HTTP, PROGRAM_SNPONLY, NULL, SCRIPT},
     {"uefi-http-grub", ASKER_HTTP, X64_HTTP, LOADER_GRUB, BOOT_HTTP, PROGRAM_GRUB_X64, NULL,
      "its configuration, kernel and ramdisk by HTTP"},
-    {"uefi-http-ipxe", ASKER_HTTP, X64_HTTP, LOADER_IPXE, BOOT_HTTP, PROGRAM_SNPONLY, NULL, SCRIPT},
     {"uefi-http-shim", ASKER_HTTP, X64_HTTP, LOADER_SHIM, BOOT_HTTP, PROGRAM_SHIM_X64, NULL,
      "GRUB, its configuration, kernel and ramdisk by HTTP"},
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { CHILDREN = 4 };
+
 int deadlines_reserve(struct deadlines *d, size_t n)
 {
     size_t cap = d->cap ? d->cap : 64;
@@ -11,7 +13,7 @@ int deadlines_reserve(struct deadlines *d, size_t n)
         return 0;
     while (cap < n)
         cap *= 2;
-    struct deadline **heap = realloc(d->heap, cap * sizeof(*heap));
+    struct deadline_entry *heap = realloc(d->heap, cap * sizeof(*heap));
     if (!heap)
         return -ENOMEM;
     d->heap = heap;
@@ -25,32 +27,46 @@ void deadlines_free(struct deadlines *d)
     *d = (struct deadlines){0};
 }
 
-static void put(struct deadlines *d, size_t i, struct deadline *item)
+static void put(struct deadlines *d, size_t i, struct deadline_entry entry)
 {
-    d->heap[i] = item;
-    item->place = i + 1;
+    d->heap[i] = entry;
+    entry.item->place = i + 1;
+}
+
+static struct deadline_entry entry_of(struct deadline *item)
+{
+    return (struct deadline_entry){item->at_us, item};
 }
 
 static void up(struct deadlines *d, struct deadline *item)
 {
     size_t i = item->place - 1;
-    for (; i && d->heap[(i - 1) / 2]->at_us > item->at_us; i = (i - 1) / 2)
-        put(d, i, d->heap[(i - 1) / 2]);
-    put(d, i, item);
+    for (; i && d->heap[(i - 1) / CHILDREN].at_us > item->at_us; i = (i - 1) / CHILDREN)
+        put(d, i, d->heap[(i - 1) / CHILDREN]);
+    put(d, i, entry_of(item));
+}
+
+/* The child of i that is due first; there is one. */
+static size_t first_child(const struct deadlines *d, size_t i)
+{
+    size_t first = CHILDREN * i + 1, end = first + CHILDREN < d->n ? first + CHILDREN : d->n;
+    for (size_t child = first + 1; child < end; child++)
+        if (d->heap[child].at_us < d->heap[first].at_us)
+            first = child;
+    return first;
 }
 
 static void down(struct deadlines *d, struct deadline *item)
 {
     size_t i = item->place - 1;
-    for (size_t child = 2 * i + 1; child < d->n; child = 2 * i + 1) {
-        if (child + 1 < d->n && d->heap[child + 1]->at_us < d->heap[child]->at_us)
-            child++;
-        if (d->heap[child]->at_us >= item->at_us)
+    while (CHILDREN * i + 1 < d->n) {
+        size_t child = first_child(d, i);
+        if (d->heap[child].at_us >= item->at_us)
             break;
         put(d, i, d->heap[child]);
         i = child;
     }
-    put(d, i, item);
+    put(d, i, entry_of(item));
 }
 
 void deadlines_set(struct deadlines *d, struct deadline *item, uint64_t at_us)
@@ -59,7 +75,7 @@ void deadlines_set(struct deadlines *d, struct deadline *item, uint64_t at_us)
         return;
     item->at_us = at_us;
     if (!item->place)
-        put(d, d->n++, item);
+        put(d, d->n++, entry_of(item));
     up(d, item);
 }
 
@@ -73,12 +89,12 @@ void deadlines_remove(struct deadlines *d, struct deadline *item)
 {
     if (!item->place)
         return;
-    struct deadline *last = d->heap[--d->n];
+    struct deadline *last = d->heap[--d->n].item;
     size_t place = item->place;
     item->place = 0;
     if (last == item)
         return;
-    put(d, place - 1, last);
+    put(d, place - 1, entry_of(last));
     up(d, last);
     down(d, last);
 }

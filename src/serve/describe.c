@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/cmdline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,20 +50,12 @@ static void add_ip(struct writer *w, const struct boot_client *c, const struct p
         ipv4_format(prefix_mask(&subnet->prefix), mask), c->node ? c->node->name : "");
 }
 
-static void add_root(struct writer *w, const struct profile *profile)
+/* The kernel passes it over; init goes by it where a node has several interfaces. */
+static void add_bootif(struct writer *w, const struct boot_client *c)
 {
-    switch (profile->root_mode) {
-    case ROOT_RAM: /* H23 */
-        add(w, "rambox");
-        break;
-    case ROOT_SHELL: /* H21 */
-        add(w, "shell");
-        break;
-    case ROOT_OTHER: /* H24 */
-        if (profile->root)
-            add(w, "root=%s", profile->root);
-        break;
-    }
+    const uint8_t *b = c->mac.b;
+    if (mac_is_unicast(&c->mac))
+        add(w, "BOOTIF=01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
 static void add_reporting(struct writer *w, const struct boot_client *c)
@@ -77,14 +70,17 @@ static void add_reporting(struct writer *w, const struct boot_client *c)
 }
 
 static int write_cmdline(const struct boot_client *c, const struct profile *profile,
-                         const struct subnet *subnet, char cmdline[static CMDLINE_MAX_SIZE])
+                         const struct subnet *subnet, enum cpu_arch arch,
+                         char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
+    char words[CMDLINE_MAX_SIZE];
     add(&w, "rw");
     add_ip(&w, c, profile, subnet);
-    add_root(&w, profile);
-    if (profile->console)
-        add(&w, "console=%s", profile->console);
+    add_bootif(&w, c);
+    const char *said = profile_words(profile, arch, words, sizeof(words));
+    add(&w, "%s", said ? said : "");
+    w.failed |= !said;
     add_reporting(&w, c);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);
@@ -113,6 +109,25 @@ static const struct profile *profile_of(const struct generation *g, const struct
     return name ? site_profile(g->site, name) : NULL;
 }
 
+/* Which of the profile's builds; ARCH_UNKNOWN: none is for this machine. */
+static enum cpu_arch arch_of(const struct boot_client *c, const struct profile *profile)
+{
+    if (c->arch >= ARCHS)
+        return arch_first(profile_archs(profile));
+    return arch_in(profile_archs(profile), c->arch) ? c->arch : ARCH_UNKNOWN;
+}
+
+/* The path of one of the profile's artifacts, if the generation has it. 0 or -ENOENT. */
+static int find_artifact(const struct generation *g, enum artifact_kind kind, const char *definition,
+                         enum cpu_arch arch, char path[static ARTIFACT_PATH_MAX])
+{
+    char name[ARTIFACT_NAME_MAX];
+    if (!definition || !generation_artifact(g, kind, artifact_name_format(definition, arch, name)))
+        return -ENOENT;
+    artifact_path_format(g->number, kind, name, path);
+    return 0;
+}
+
 int boot_describe(const struct generation *g, const struct boot_client *c,
                   struct boot_description *ret_description)
 {
@@ -122,16 +137,30 @@ int boot_describe(const struct generation *g, const struct boot_client *c,
                                  .http_port = c->http || !c->server ? 0 : c->http_port};
     const struct subnet *subnet = c->ip ? site_subnet_of(g->site, c->ip) : NULL;
     const struct profile *profile = profile_of(g, c, subnet);
-    if (!profile || !profile->kernel || !generation_artifact(g, ARTIFACT_KERNEL, profile->kernel))
+    if (!profile)
         return -ENOENT;
-    artifact_path_format(g->number, ARTIFACT_KERNEL, profile->kernel, d.kernel);
-    if (profile->image) {
-        if (!generation_artifact(g, ARTIFACT_IMAGE, profile->image))
-            return -ENOENT;
-        artifact_path_format(g->number, ARTIFACT_IMAGE, profile->image, d.image);
-    }
-    int r = write_cmdline(c, profile, subnet, d.cmdline);
+    enum cpu_arch arch = arch_of(c, profile);
+    if (arch == ARCH_UNKNOWN)
+        return -ENODEV;
+    int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d.kernel);
+    if (r == 0 && profile->image)
+        r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d.image);
+    const char *modules = site_modules(g->site, profile->kernel);
+    if (r == 0 && modules)
+        r = find_artifact(g, ARTIFACT_MODULES, modules, arch, d.modules);
+    if (r == 0)
+        r = write_cmdline(c, profile, subnet, arch, d.cmdline);
     if (r == 0)
         *ret_description = d;
     return r;
+}
+
+size_t boot_initrds(const struct boot_description *d, struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX])
+{
+    size_t n = 0;
+    if (d->image[0])
+        ret_initrds[n++] = (struct boot_initrd){"image", d->image};
+    if (d->modules[0])
+        ret_initrds[n++] = (struct boot_initrd){"modules", d->modules};
+    return n;
 }

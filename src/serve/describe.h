@@ -1,12 +1,12 @@
-/* What a node boots, said once for every loader: kernel, ramdisk and command line from (generation, node,
+/* What a node boots, said once for every loader: kernel, ramdisks and command line from (generation, node,
  * boot). */
 #pragma once
 
 #include "model/generation.h"
 
 /* COMMAND_LINE_SIZE of the kernel on x86, with the final NUL, less what PXELINUX adds: BOOT_IMAGE= and
- * initrd=, with a path each. The kernel cuts what is longer without a word. */
-#define CMDLINE_MAX_SIZE (2048 - 2 * ARTIFACT_PATH_MAX - sizeof("BOOT_IMAGE=  initrd="))
+ * initrd=, with a path each and one more for modules. The kernel cuts what is longer without a word. */
+#define CMDLINE_MAX_SIZE (2048 - 3 * ARTIFACT_PATH_MAX - sizeof("BOOT_IMAGE=  initrd=,"))
 
 /* Who boots, and what it is told of us. */
 struct boot_client {
@@ -17,6 +17,7 @@ struct boot_client {
     uint16_t http_port;      /* where it reports */
     bool http;               /* its configuration is fetched by HTTP already */
     uint64_t boot;           /* id; 0: none */
+    enum cpu_arch arch;      /* of its processor; ARCH_UNKNOWN: the first of its profile */
     const char *profile;     /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
                                 known, as after a restart */
 };
@@ -27,12 +28,26 @@ struct boot_description {
     uint16_t http_port; /* 0: nowhere, or that is where it came from */
     const char *name;   /* of the node, or `unknown` */
     char kernel[ARTIFACT_PATH_MAX];
-    char image[ARTIFACT_PATH_MAX];  /* empty: the kernel embeds its initramfs (H18) */
-    char cmdline[CMDLINE_MAX_SIZE]; /* H11: without initrd= */
+    char image[ARTIFACT_PATH_MAX];   /* empty: the kernel embeds its initramfs (H18) */
+    char modules[ARTIFACT_PATH_MAX]; /* empty: the kernel has no modules */
+    char cmdline[CMDLINE_MAX_SIZE];  /* H11: without initrd= */
 };
 
-/* 0; -ENOENT: the node's profile, kernel or image is not in the generation, or the machine has neither an
- * entry nor a profile for unknown ones; -E2BIG: the command line is longer than the kernel takes; -EINVAL: it
- * holds a control character that would break out of a boot script. */
+/* One ramdisk. */
+struct boot_initrd {
+    const char *name; /* a word that loaders can call it by */
+    const char *path; /* in the description */
+};
+#define BOOT_INITRDS_MAX 2
+/* The ramdisks in the order in which the kernel unpacks them into one root; returns how many. The image comes
+ * first, so that its folders are there already: the archive of modules names no folder that an image may have
+ * as a link. */
+size_t boot_initrds(const struct boot_description *description,
+                    struct boot_initrd ret_initrds[static BOOT_INITRDS_MAX]);
+
+/* 0; -ENODEV: the profile is not for this processor; -ENOENT: the node's profile, kernel, its modules or
+ * image is not in the generation, or the machine has neither an entry nor a profile for unknown ones; -E2BIG:
+ * the command line is longer than the kernel takes; -EINVAL: it holds a control character that would break
+ * out of a boot script. */
 int boot_describe(const struct generation *generation, const struct boot_client *client,
                   struct boot_description *ret_description);

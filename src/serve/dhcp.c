@@ -348,10 +348,14 @@ static void find_boot(struct exchange *x, enum dhcp_verdict verdict)
     struct boot boot;
     if (dhcp_has(x->packet, DHCP_TRIAL))
         return;
-    if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE)
+    if (o->request == DHCP_DISCOVER && x->pxe.class != PXE_NONE && !x->pxe.ipxe)
+        boot_table_firmware(x->server->config.boots, x->now, &o->mac);
+    if (o->request == DHCP_DISCOVER && verdict != DHCP_SILENT && x->pxe.class != PXE_NONE) {
         o->boot = boot_table_discover(x->server->config.boots, x->now, &o->mac, o->node,
                                       x->profile ? x->profile->name : NULL, x->generation->number);
-    else if (boot_table_by_mac(x->server->config.boots, &o->mac, &boot, NULL))
+        boot_table_set_arch(x->server->config.boots, o->boot,
+                            arch_of_firmware(x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS));
+    } else if (boot_table_by_mac(x->server->config.boots, &o->mac, &boot, NULL))
         o->boot = boot.id;
 }
 

@@ -52,8 +52,9 @@ struct exchange {
     struct client_key key;
     struct pxe_client pxe;
     const struct boot_path *path; /* what it is told to load; NULL: nothing, or a boot_file that is named */
-    char boot_url[192];           /* of a path by HTTP */
-    uint8_t wanted[32];           /* one bit an option of its parameter list (55); all without one */
+    char boot_name[ARTIFACT_PATH_MAX]; /* of a unified image */
+    char boot_url[192];                /* of a path by HTTP */
+    uint8_t wanted[32];                /* one bit an option of its parameter list (55); all without one */
 };
 
 /* Stays silent for this reason, with a note for people. */

@@ -121,6 +121,14 @@ static ipv4_t server_id(const struct exchange *x)
     return x->packet->giaddr && override.left == 4 ? reader_u32(&override) : x->arrival->local;
 }
 
+/* Where to boot from (RFC 2131 §2). A unified image has no address of ours in it: its kernel asks for one,
+ * and init reports to the server that is named here (`rambox.server=:PORT`). */
+static ipv4_t next_server(const struct exchange *x, const char *file)
+{
+    bool unified = x->profile && x->profile->unified && x->outcome->reply != DHCP_NAK;
+    return file || unified ? x->arrival->local : 0;
+}
+
 static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char *file)
 {
     const struct dhcp_packet *p = x->packet;
@@ -133,7 +141,7 @@ static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char
         .hlen = p->hlen,
         .ciaddr = o->reply == DHCP_ACK || o->reply == DHCP_BOOTP ? p->ciaddr : 0,
         .yiaddr = yiaddr,
-        .siaddr = file ? x->arrival->local : 0,
+        .siaddr = next_server(x, file),
         .giaddr = p->giaddr,
         .file = file && strlen(file) < 128 ? file : NULL, /* a longer one stands in 67 alone */
     };
@@ -343,6 +351,25 @@ static void explain(struct exchange *x, const char *named, const struct boot_pat
         alert(x, "%s", note);
 }
 
+/* The name of its profile's unified image; NULL: there is none for its processor. */
+static const char *unified_file(const struct exchange *x, char buf[static ARTIFACT_PATH_MAX])
+{
+    static const uint16_t able[] = {PXE_ARCH_EFI_BC, PXE_ARCH_EFI_X64, PXE_ARCH_EFI_X64_HTTP,
+                                    PXE_ARCH_EFI_ARM64, PXE_ARCH_EFI_ARM64_HTTP};
+    uint16_t arch = x->pxe.archs_n ? x->pxe.archs[0] : PXE_ARCH_BIOS;
+    const struct generation *g = x->generation;
+    char name[ARTIFACT_NAME_MAX];
+    bool uefi = false;
+    for (size_t i = 0; i < ARRAY_SIZE(able); i++)
+        uefi |= able[i] == arch;
+    if (!uefi || !x->profile)
+        return NULL;
+    artifact_name_format(x->profile->name, arch_of_firmware(arch), name);
+    return generation_artifact(g, ARTIFACT_UNIFIED, name)
+               ? artifact_path_format(g->number, ARTIFACT_UNIFIED, name, buf)
+               : NULL;
+}
+
 /* What this firmware loads first. NULL: it is none, or there is nothing for it (P1), and people are told. */
 static const char *boot_file(struct exchange *x)
 {
@@ -355,10 +382,12 @@ static const char *boot_file(struct exchange *x)
     const char *named = exchange_boot_file(x), *file = named ? named_file(x, named) : NULL;
     if (file)
         return file;
+    const char *unified = unified_file(x, x->boot_name);
     x->path =
         boot_path_choose(&(struct boot_path_request){.client = &client,
                                                      .loader = x->profile ? x->profile->loader : LOADER_AUTO,
                                                      .found = x->server->programs,
+                                                     .unified = unified,
                                                      .http = has_http(x)},
                          &missing);
     bool stranger = named && !(client.ipxe && bootfile_is_ipxe(named));
@@ -366,7 +395,7 @@ static const char *boot_file(struct exchange *x)
         explain(x, named, missing);
     if (!x->path || stranger)
         return NULL;
-    file = boot_path_file(x->path, NULL);
+    file = boot_path_file(x->path, unified);
     return x->path->protocol == BOOT_TFTP ? file : format_url(x, file, x->boot_url, sizeof(x->boot_url));
 }
 

@@ -29,6 +29,8 @@ enum event_kind {
     EVENT_BOOT,  /* a boot began, or its ip or generation became known: see boot_table_get. detail: `gN` */
     EVENT_STAGE, /* detail: the stage's name [: detail]; node_us: CLOCK_BOOTTIME on the node */
     EVENT_FACTS, /* json: the node's facts (H30) */
+    EVENT_UNSTARTED, /* file: a program that firmware fetched whole, and then nothing; detail: what that means
+                      */
 };
 
 enum file_protocol { PROTOCOL_TFTP, PROTOCOL_HTTP };

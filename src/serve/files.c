@@ -22,9 +22,10 @@
 #define BUCKETS       256
 
 /* Small files that were asked for last stay mapped, so that many nodes that want them one after the other do
- * not have them mapped anew each time, and artifacts, which never change, are not even opened. Larger ones
- * do not stay: what is deleted must leave the disk. */
-enum { KEPT = 32, KEPT_SIZE = 1 << 20 };
+ * not have them mapped anew each time, and artifacts, which never change, are opened once in KEPT_US
+ * (microseconds): then what mends a damaged disk counts too. Larger ones do not stay: what is deleted must
+ * leave the disk. */
+enum { KEPT = 32, KEPT_SIZE = 1 << 20, KEPT_US = 1000000 };
 
 /* One mapped or generated file. Mapped ones are in the table of their struct files, so that all readers share
  * the mapping. */
@@ -35,7 +36,8 @@ struct file {
     dev_t dev;
     ino_t ino;
     struct timespec changed;
-    struct file *next; /* in the bucket */
+    uint64_t opened_us; /* when its name last stood for it; under the lock */
+    struct file *next;  /* in the bucket */
 };
 
 struct files {
@@ -195,13 +197,14 @@ static struct file *keep(struct files *f, struct file *file)
 }
 
 /* The artifact of that digest, if it is kept: its name says all of its bytes. NULL: it must be opened. */
-static struct served_file *find_kept(struct files *f, const char *digest)
+static struct served_file *find_kept(struct files *f, const struct moment *now, const char *digest)
 {
     struct served_file *found = NULL;
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < KEPT && f->kept[i] && !found; i++) {
         struct served_file *kept = &f->kept[i]->public;
-        if (kept->kind != FILE_LOADER && str_eq(kept->tag, digest))
+        if (kept->kind != FILE_LOADER && now->mono_us - f->kept[i]->opened_us < KEPT_US &&
+            str_eq(kept->tag, digest))
             found = served_file_ref(kept);
     }
     pthread_mutex_unlock(&f->lock);
@@ -209,8 +212,8 @@ static struct served_file *find_kept(struct files *f, const char *digest)
 }
 
 /* Opens a name beneath a folder and shares the mapping of one who has it open. */
-static int open_shared(struct files *f, enum file_kind kind, int dirfd, const char *name,
-                       struct served_file **ret_file)
+static int open_shared(struct files *f, const struct moment *now, enum file_kind kind, int dirfd,
+                       const char *name, struct served_file **ret_file)
 {
     cleanup_close int fd = dirfd < 0 ? -ENOENT : file_open_beneath(dirfd, name);
     struct stat st;
@@ -234,6 +237,8 @@ static int open_shared(struct files *f, enum file_kind kind, int dirfd, const ch
             dropped = keep(f, file);
         }
     }
+    if (file)
+        file->opened_us = now->mono_us;
     pthread_mutex_unlock(&f->lock);
     if (dropped)
         served_file_unref(&dropped->public);
@@ -277,15 +282,22 @@ int file_name_normalise(const char *name, char *ret_name, size_t size)
 
 /* ---- what there is ---- */
 
-static int open_artifact(struct files *f, const char *name, struct served_file **ret_file,
+/* `boot` (0: none) is of who asks. A unified image is loaded without a configuration before it: here the boot
+ * learns what it runs. */
+static int open_artifact(struct files *f, const struct moment *now, const struct file_request *request,
+                         const char *name, uint64_t boot, struct served_file **ret_file,
                          const char **ret_reason)
 {
+    static const enum file_kind kinds[] = {[ARTIFACT_KERNEL] = FILE_KERNEL,
+                                           [ARTIFACT_IMAGE] = FILE_IMAGE,
+                                           [ARTIFACT_UNIFIED] = FILE_UNIFIED,
+                                           [ARTIFACT_MODULES] = FILE_IMAGE};
     unsigned number;
     enum artifact_kind kind;
-    const char *artifact_name;
+    char artifact_name[ARTIFACT_NAME_MAX];
     char digest[DIGEST_TEXT_MAX];
     *ret_reason = "no such file";
-    if (artifact_path_parse(name, &number, &kind, &artifact_name) < 0)
+    if (artifact_path_parse(name, &number, &kind, artifact_name) < 0)
         return -ENOENT;
     CLEANUP(generation_unref)
     struct generation *g = f->config.generations.get(f->config.generations.user, number);
@@ -295,18 +307,18 @@ static int open_artifact(struct files *f, const char *name, struct served_file *
         return -ENOENT;
     }
     digest_format(&artifact->digest, digest);
-    struct served_file *kept = find_kept(f, digest);
-    if (kept) {
-        *ret_file = kept;
-        return 0;
-    }
     *ret_reason = "the artifact cannot be read";
-    return open_shared(f, kind == ARTIFACT_KERNEL ? FILE_KERNEL : FILE_IMAGE, f->config.artifacts_fd, digest,
-                       ret_file);
+    struct served_file *kept = find_kept(f, now, digest);
+    int r = kept ? 0 : open_shared(f, now, kinds[kind], f->config.artifacts_fd, digest, ret_file);
+    if (kept)
+        *ret_file = kept;
+    if (r == 0 && kind == ARTIFACT_UNIFIED && boot)
+        boot_table_assign(f->config.boots, now, boot, request->from, g->number);
+    return r;
 }
 
-static int open_loader(struct files *f, const char *name, struct served_file **ret_file,
-                       const char **ret_reason)
+static int open_loader(struct files *f, const struct moment *now, const char *name,
+                       struct served_file **ret_file, const char **ret_reason)
 {
     int r = -ENOENT;
     *ret_reason =
@@ -315,7 +327,7 @@ static int open_loader(struct files *f, const char *name, struct served_file **r
     size_t names_n = bootfile_names(name, names);
     for (size_t n = 0; n < names_n && r == -ENOENT; n++)
         for (size_t i = 0; i < f->config.loader_fds_n && r == -ENOENT; i++)
-            r = open_shared(f, FILE_LOADER, f->loader_fds[i], names[n], ret_file);
+            r = open_shared(f, now, FILE_LOADER, f->loader_fds[i], names[n], ret_file);
     return r;
 }
 
@@ -351,9 +363,10 @@ static int render_config(const struct generation *g, const struct boot_client *c
     char *text = NULL;
     size_t size;
     int r = boot_describe(g, client, &description);
-    *ret_reason = r == -ENOENT  ? "its profile, kernel or image is not in the generation"
-                  : r == -E2BIG ? "its kernel command line is too long"
-                                : "its kernel command line holds control characters";
+    *ret_reason = r == -ENODEV   ? "its profile is not for its processor: add it to the profile's `arch`"
+                  : r == -ENOENT ? "its profile, kernel, image or modules are not in the generation"
+                  : r == -E2BIG  ? "its kernel command line is too long"
+                                 : "its kernel command line holds control characters";
     if (r < 0)
         return r;
     r = renderers[format](&description, &text, &size);
@@ -377,7 +390,11 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     if (!g)
         return -ENOENT;
     struct boot_client client = {
-        .server = request->local, .http_port = g->site->server.http_port, .http = request->http};
+        .server = request->local,
+        .http_port = g->site->server.http_port,
+        .http = request->http,
+        .arch = ARCH_UNKNOWN,
+    };
     *ret_reason = "no node of that name";
     int r = pxelinux_resolve(g, who, asker, &client);
     if (r < 0)
@@ -386,7 +403,10 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     if (booting) {
         client.boot = boot.id;
         client.profile = boot.profile;
+        client.arch = boot.arch;
     }
+    if (client.arch == ARCH_UNKNOWN)
+        client.arch = arch_of_ipxe(request->arch);
     r = render_config(g, &client, format, ret_file, ret_reason);
     /* Where another server gives the addresses (P7), this is where we learn the one of this boot. */
     if (r == 0 && booting && (mac_equal(&asker->mac, &client.mac) || boot.ip == 0))
@@ -475,7 +495,8 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
         return open_config(f, now, g, request, &asker, BOOT_IPXE, "default", &a->file, ret_reason);
     if (str_eq(a->name, IPXE_ENTRY))
         return open_ipxe_entry(g, request, &a->file, ret_reason);
-    if (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name)))
-        return open_loader(f, a->name, &a->file, ret_reason);
-    return open_artifact(f, a->name, &a->file, ret_reason);
+    r = open_artifact(f, now, request, a->name, a->boot, &a->file, ret_reason);
+    if (r == -ENOENT && (bootfile_is_loader(a->name) || (g && bootfile_is_named(g->site, a->name))))
+        return open_loader(f, now, a->name, &a->file, ret_reason);
+    return r;
 }

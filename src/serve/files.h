@@ -2,6 +2,9 @@
  * allow-list), generated configuration, artifacts of a generation. Nothing else exists, so nothing else can
  * be reached; what is on disk is opened beneath its folder (openat2).
  *
+ * A unified image goes by two names: that of its generation, and `unified/PROFILE.efi`, which is the current
+ * one's.
+ *
  * Boot configurations are written for whoever asks, in the language of its loader:
  *
  *     pxelinux.cfg/NAME                PXELINUX       (serve/pxelinux.h says which names)
@@ -19,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum file_kind { FILE_LOADER, FILE_CONFIG, FILE_KERNEL, FILE_IMAGE };
+enum file_kind { FILE_LOADER, FILE_CONFIG, FILE_KERNEL, FILE_IMAGE, FILE_UNIFIED };
 
 /* An open file. Read-only for its users. */
 struct served_file {
@@ -62,6 +65,8 @@ struct file_request {
     const char *name; /* as it came over the wire */
     ipv4_t from;      /* address of who asks */
     ipv4_t local;     /* our address that it asked */
+    const char *arch; /* what iPXE says of its processor (`buildarch`), for boots of which nothing is known;
+                         NULL: nothing */
     bool http;        /* by HTTP: what a script names is then looked for where the script came from */
 };
 

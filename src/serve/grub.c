@@ -41,9 +41,10 @@ int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_s
     if (!out)
         return -ENOMEM;
     fprintf(out, "# %s, generation %u\n", d->name, d->generation);
-    if (d->http_port) /* a GRUB without the module goes on by TFTP */
-        fprintf(out, "if insmod http; then set root='http,%s,%u'; fi\n", ipv4_format(d->server, server),
-                d->http_port);
+    if (d->http_port) /* GRUB without HTTP, as Debian's signed one is, finds no such device and goes on by
+                         TFTP */
+        fprintf(out, "if [ -e '(http,%s:%u)/healthz' ]; then set root='http,%s:%u'; fi\n",
+                ipv4_format(d->server, server), d->http_port, server, d->http_port);
     fprintf(out,
             "set default=0\n"
             "set timeout=0\n"
@@ -52,8 +53,10 @@ int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_s
             d->kernel);
     int r = write_words(out, d->cmdline);
     fputc('\n', out);
-    if (d->image[0])
-        fprintf(out, "  initrd '/%s'\n", d->image);
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    size_t n = boot_initrds(d, initrds);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s '/%s'%s", i ? "" : "  initrd", initrds[i].path, i + 1 == n ? "\n" : "");
     fputs("}\n", out);
     if (fclose(out) != 0)
         r = -ENOMEM;

@@ -64,7 +64,7 @@ static void post_report(const struct http_server *s, const struct moment *now,
         answer_error(a, r == -EMSGSIZE ? 413 : 400, error);
         return;
     }
-    r = report_apply(s->boots, s->sink, now, &report, facts);
+    r = report_apply(s->boots, s->sink, now, &report, request->from, facts);
     report_clear(&report);
     if (r < 0) {
         answer_error(a, 404, "boot: there is no such boot of this machine");

@@ -117,6 +117,9 @@ void http_answer_file(const struct http_server *s, const struct moment *now,
                       const char *who, struct http_answer *a)
 {
     struct file_request wanted = {.name = name, .from = request->from, .local = request->local, .http = true};
+    char arch[16];
+    if (format == BOOT_IPXE && http_query_value(request->target.query, "arch", arch, sizeof(arch)) == 0)
+        wanted.arch = arch;
     a->reason = "no such file";
     int r = who ? files_open_boot(s->files, now, &wanted, format, who, &a->what, &a->reason)
                 : files_open(s->files, now, &wanted, &a->what, &a->reason);

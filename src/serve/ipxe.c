@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* netX is the card that iPXE uses, whatever its number. */
 #define ASK "/ipxe?mac=${netX/mac:hexhyp}&uuid=${uuid}&arch=${buildarch}&platform=${platform}"
@@ -45,27 +46,38 @@ static bool is_plain(const char *cmdline)
 
 int ipxe_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
-    char *text;
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    size_t n = boot_initrds(d, initrds);
+    char *text = NULL;
+    size_t size;
     if (!is_plain(d->cmdline))
         return -EINVAL;
-    /* Named, because kernel and image may be called the same; `initrd=` is how UEFI finds it (P11). */
-    int n = asprintf(&text,
-                     "#!ipxe\n"
-                     "# %s, generation %u\n"
-                     "imgfree\n"
-                     "kernel --name kernel /%s %s%s || goto failed\n"
-                     "%s%s%s"
-                     "boot || goto failed\n"
-                     ":failed\n"
-                     "echo rambox: this did not work; trying again in 5 s\n"
-                     "sleep 5\n"
-                     "chain --replace --autofree " ASK " || goto failed\n",
-                     d->name, d->generation, d->kernel, d->image[0] ? "initrd=image " : "", d->cmdline,
-                     d->image[0] ? "initrd --name image /" : "", d->image,
-                     d->image[0] ? " || goto failed\n" : "");
-    if (n < 0)
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
         return -ENOMEM;
+    /* Named, because kernel and image may be called the same; `initrd=` is how UEFI finds them (P11). */
+    fprintf(out,
+            "#!ipxe\n"
+            "# %s, generation %u\n"
+            "imgfree\n"
+            "kernel --name kernel /%s ",
+            d->name, d->generation, d->kernel);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "initrd=%s ", initrds[i].name);
+    fprintf(out, "%s || goto failed\n", d->cmdline);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "initrd --name %s /%s || goto failed\n", initrds[i].name, initrds[i].path);
+    fputs("boot || goto failed\n"
+          ":failed\n"
+          "echo rambox: this did not work; trying again in 5 s\n"
+          "sleep 5\n"
+          "chain --replace --autofree " ASK " || goto failed\n",
+          out);
+    if (fclose(out) != 0) {
+        free(text);
+        return -ENOMEM;
+    }
     *ret_text = text;
-    *ret_size = (size_t)n;
+    *ret_size = size;
     return 0;
 }

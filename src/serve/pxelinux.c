@@ -108,18 +108,21 @@ int pxelinux_resolve(const struct generation *g, const char *name, const struct 
 
 int pxelinux_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    size_t count = boot_initrds(d, initrds);
     char *text;
-    int n = asprintf(&text,
-                     "# %s, generation %u\n"
-                     "DEFAULT rambox\n"
-                     "PROMPT 0\n"
-                     "TIMEOUT 0\n"
-                     "LABEL rambox\n"
-                     "  LINUX %s\n"
-                     "%s%s%s"
-                     "  APPEND %s\n",
-                     d->name, d->generation, d->kernel, d->image[0] ? "  INITRD " : "", d->image,
-                     d->image[0] ? "\n" : "", d->cmdline);
+    int n =
+        asprintf(&text,
+                 "# %s, generation %u\n"
+                 "DEFAULT rambox\n"
+                 "PROMPT 0\n"
+                 "TIMEOUT 0\n"
+                 "LABEL rambox\n"
+                 "  LINUX %s\n"
+                 "%s%s%s%s%s"
+                 "  APPEND %s\n",
+                 d->name, d->generation, d->kernel, count ? "  INITRD " : "", count ? initrds[0].path : "",
+                 count > 1 ? "," : "", count > 1 ? initrds[1].path : "", count ? "\n" : "", d->cmdline);
     if (n < 0)
         return -ENOMEM;
     *ret_text = text;

@@ -364,7 +364,7 @@ static void emit_stage(struct event_sink *sink, struct event *event, const struc
 }
 
 int report_apply(struct boot_table *boots, struct event_sink *sink, const struct moment *now,
-                 const struct report *report, const char *facts)
+                 const struct report *report, ipv4_t from, const char *facts)
 {
     static const struct mac none;
     struct boot boot = {0};
@@ -374,6 +374,9 @@ int report_apply(struct boot_table *boots, struct event_sink *sink, const struct
             return -ENOENT;
         if (!mac_equal(&report->mac, &none) && !mac_equal(&report->mac, &boot.mac))
             return -ENOENT;
+    }
+    bool unnamed = !report->boot && !report->node[0];
+    if (report->boot || (unnamed && boot_table_unnamed(boots, &report->mac, from, &boot))) {
         event.boot = boot.id;
         event.mac = boot.mac;
         event.ip = boot.ip;

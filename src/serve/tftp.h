@@ -83,6 +83,10 @@ void tftp_set_settings(struct tftp_table *table, const struct tftp_settings *set
 /* A datagram that came from flow->remote. `mtu` of the interface; 0: 1500. `data` is not kept. */
 void tftp_input(struct tftp_table *table, const struct moment *now, const struct tftp_flow *flow,
                 unsigned mtu, const void *data, size_t size);
+/* A datagram of this flow is coming: among thousands of transfers its own is not in the processor's cache,
+ * and to fetch it takes as long as all else. To be called a few datagrams before, and with `soon` fewer
+ * before. */
+void tftp_foresee(const struct tftp_table *table, const struct tftp_flow *flow, bool soon);
 /* Sends again what is due, gives up who fell silent. */
 void tftp_tick(struct tftp_table *table, const struct moment *now);
 /* When tftp_tick has something to do, monotonic microseconds; UINT64_MAX: nothing. May be early. */

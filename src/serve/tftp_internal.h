@@ -37,9 +37,10 @@ struct tftp_transfer {
     uint64_t newest;    /* the last block ever sent: what is not beyond it is a retransmission */
     uint64_t fresh;     /* the first block of the window at hand that was never sent before */
     uint64_t window_us; /* when that was sent */
-    uint64_t srtt_us, rttvar_us, rtt_min_us, rto_us; /* RFC 6298; srtt 0: nothing measured yet */
-    uint64_t progress_us, heard_us, told_us;         /* heard: the last packet of the client, of any kind */
-    uint64_t deadline_us;                            /* the real one */
+    uint64_t srtt_us, rttvar_us, rto_us;     /* RFC 6298; srtt 0: nothing measured yet */
+    uint64_t rtt_min_us;                     /* of late */
+    uint64_t progress_us, heard_us, told_us; /* heard: the last packet of the client, of any kind */
+    uint64_t deadline_us;                    /* the real one */
     struct deadline deadline;
     unsigned tries; /* retransmissions since there was progress */
     uint32_t retransmissions;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 1024, CACHE_LINE = 64 };
 
 void tftp_set_settings(struct tftp_table *t, const struct tftp_settings *settings)
 {
@@ -114,6 +114,18 @@ struct tftp_transfer *tftp_find(const struct tftp_table *t, const struct tftp_fl
            !(same_endpoint(&x->flow.remote, &flow->remote) && same_endpoint(&x->flow.local, &flow->local)))
         x = x->next;
     return x;
+}
+
+void tftp_foresee(const struct tftp_table *t, const struct tftp_flow *flow, bool soon)
+{
+    struct tftp_transfer *const *bucket = &t->buckets[bucket_of(t, flow)];
+    if (!soon) {
+        __builtin_prefetch(bucket);
+        return;
+    }
+    const char *x = (const char *)*bucket;
+    for (size_t i = 0; x && i < offsetof(struct tftp_transfer, started_us); i += CACHE_LINE)
+        __builtin_prefetch(x + i);
 }
 
 bool tftp_has(const struct tftp_table *t, const struct tftp_flow *flow)

@@ -13,8 +13,9 @@
 #define GIVE_UP_LAST (20 * TFTP_SECOND)
 /* How long a transfer is kept that got no first ACK. Nothing more is sent, so a request with a false address
  * draws no more; but the answer may have arrived and its ACK be lost, several times. */
-#define QUIET          (20 * TFTP_SECOND)
-#define PROGRESS_EVERY (TFTP_SECOND / 10)
+#define QUIET (20 * TFTP_SECOND)
+/* Between two tidings of one transfer: 100 ms, and more where there are thousands. */
+#define PROGRESS_EVERY(transfers) (TFTP_SECOND / 10 + (transfers) * (TFTP_SECOND / 10000))
 
 static void emit(struct tftp_table *t, const struct moment *now, const struct tftp_transfer *x,
                  enum event_kind kind, const char *detail)
@@ -134,8 +135,8 @@ void tftp_begin(struct tftp_table *t, const struct moment *now, struct tftp_tran
     tftp_send_window(t, x, now->mono_us);
 }
 
-/* An answer to the window at hand cannot be here before a round trip has passed. What is much faster than any
- * was answers an earlier one; to send again for each of those would multiply packets. */
+/* An answer to the window at hand cannot be here before a round trip has passed. What is much faster than
+ * they are answers an earlier one; to send again for each of those would multiply packets. */
 static bool is_answer(const struct tftp_transfer *x, uint64_t now_us)
 {
     return now_us - x->window_us >= x->rtt_min_us / 2;
@@ -148,20 +149,23 @@ static uint64_t rto_of(const struct tftp_transfer *x)
     return rto < RTO_MIN ? RTO_MIN : rto > rto_limit(x) ? rto_limit(x) : rto;
 }
 
-/* RFC 6298 §2, with a granularity that fits local networks. */
+/* RFC 6298 §2, with a granularity that fits local networks, and faster downwards than upwards: a lost ACK
+ * that the client repeats after a second looks like a round trip of a second, and must not be believed for
+ * long. */
 static void take_sample(struct tftp_transfer *x, uint64_t rtt)
 {
     if (x->srtt_us == 0) {
         x->srtt_us = rtt ? rtt : 1;
         x->rttvar_us = rtt / 2;
         x->rtt_min_us = rtt;
+    } else if (rtt < x->srtt_us) {
+        x->rttvar_us = x->rttvar_us / 2 + (x->srtt_us - rtt) / 8;
+        x->srtt_us = (x->srtt_us + rtt) / 2;
     } else {
-        uint64_t off = rtt > x->srtt_us ? rtt - x->srtt_us : x->srtt_us - rtt;
-        x->rttvar_us = (3 * x->rttvar_us + off) / 4;
+        x->rttvar_us = (3 * x->rttvar_us + rtt - x->srtt_us) / 4;
         x->srtt_us = (7 * x->srtt_us + rtt) / 8;
-        if (rtt < x->rtt_min_us)
-            x->rtt_min_us = rtt;
     }
+    x->rtt_min_us = rtt < x->rtt_min_us ? rtt : x->rtt_min_us + (rtt - x->rtt_min_us) / 8;
     x->rto_us = rto_of(x);
 }
 
@@ -281,7 +285,10 @@ void tftp_take_ack(struct tftp_table *t, struct tftp_transfer *x, const struct m
     }
     if (answers)
         tftp_send_window(t, x, now->mono_us);
-    if (now->mono_us - x->told_us >= PROGRESS_EVERY) {
+    else
+        x->rtt_min_us /=
+            2; /* or it was a slow one that we take for the fastest: the next ACK may be an answer */
+    if (now->mono_us - x->told_us >= PROGRESS_EVERY(t->transfers)) {
         x->told_us = now->mono_us;
         emit(t, now, x, EVENT_FILE_PROGRESS, NULL);
     }

@@ -19,6 +19,7 @@
   tftp-write SERVER NAME    a write request; prints the error code and text
   tftp-window SERVER NAME OUT BLKSIZE WINDOW [ROLLOVER]   fetches with windowsize, from any port of the server;
                          prints the options granted; the number after 65535 is ROLLOVER (0)
+  tftp-guess SERVER N       asks for N names that somebody guesses, one after the other; prints which error codes came how often
   tftp-port SERVER NAME   prints the port that the answer to a request comes from
   http-hostile PATH         requests to port 8069 that no client makes; prints a line for each, its name and what came back
   http-kept PATH            HEAD, GET, HEAD on one connection; prints the sizes they tell and what is odd about the heads
@@ -455,6 +456,20 @@ def tftp_write(server, name):
     print(struct.unpack("!HH", message[:4]), message[4:-1].decode())
 
 
+def tftp_guess(server, count):
+    s, codes = tftp_socket(), {}
+    names = [".", "*", "%", "g1", "g1/", "g1/kernel", "g1/kernel/", "g1/kernel/fak", "g0/kernel/fake",
+             "g-1/kernel/fake", "g4294967297/kernel/fake", "g1/kernel/FAKE", "pxelinux.cfg", "pxelinux.cfg/", "pxelinux.cfg/C0A807",
+             "manifest.json", "rambox.yaml", "rambox.db", "tls/key.pem"]
+    names += [f"g{n}/kernel/fake{n}" for n in range(int(count) - len(names))]
+    for name in names:
+        s.sendto(request(1, name), (server, 69))
+        op, code = struct.unpack("!HH", s.recv(2048)[:4])
+        key = f"error-{code}" if op == 5 else f"opcode-{op}-{name}"
+        codes[key] = codes.get(key, 0) + 1
+    print(*(f"{key}:{n}" for key, n in sorted(codes.items())))
+
+
 def tftp_port(server, name):
     s = tftp_socket()
     s.sendto(request(1, name), (server, 69))
@@ -548,7 +563,7 @@ COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
     "boot-server": boot_server, "ask": ask, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
-    "tftp-port": tftp_port,
+    "tftp-port": tftp_port, "tftp-guess": tftp_guess,
     "tftp-window": tftp_window, "http-hostile": http_hostile, "http-kept": http_kept, "http-many": http_many,
     "http-slow": http_slow, "solicit": solicit, "listen": listen,
 }

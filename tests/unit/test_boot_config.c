@@ -172,6 +172,81 @@ static void test_stages(void **state)
     }
 }
 
+/* A program that firmware has whole, and nothing follows: it was not started. */
+static void test_programs_that_do_not_start(void **state)
+{
+    const struct mac *mac = &n1_mac;
+    uint64_t id = begin_boot(mac, "n1", N1_IP);
+    observe(id, EVENT_FILE_START, "g12/unified/default.efi", NULL);
+    assert_int_equal(stage_of(id), STAGE_KERNEL);
+    boot_table_firmware(bed.boots, &bed.now, mac); /* it had only asked for the size */
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 0);
+    observe(id, EVENT_FILE_END, "g12/unified/default.efi", NULL);
+    assert_int_equal(stage_of(id), STAGE_LOADED);
+    boot_table_firmware(bed.boots, &bed.now, mac);
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 1);
+    assert_int_equal(bed.events.last[EVENT_UNSTARTED].boot, id);
+    assert_non_null(strstr(bed.events.log, "unstarted g12/unified/default.efi "));
+    assert_non_null(strstr(bed.events.detail[EVENT_UNSTARTED], "Secure Boot"));
+    boot_table_firmware(bed.boots, &bed.now, mac);
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 1); /* told once */
+    /* Silence tells it too, after a while. */
+    uint64_t next = begin_boot(mac, "n1", N1_IP);
+    assert_int_not_equal(next, id);
+    observe(next, EVENT_FILE_END, "unified/default.efi", NULL);
+    bed.now.mono_us += (BOOT_UNSTARTED_S - 1) * SECOND;
+    boot_table_tick(bed.boots, &bed.now);
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 1);
+    bed.now.mono_us += SECOND;
+    boot_table_tick(bed.boots, &bed.now);
+    boot_table_tick(bed.boots, &bed.now);
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 2);
+    assert_int_equal(bed.events.last[EVENT_UNSTARTED].boot, next);
+}
+
+static void test_programs_that_start(void **state) /* what comes after them shows that they run */
+{
+    static const struct {
+        const char *program;
+        enum event_kind kind;
+        const char *file, *detail;
+    } rows[] = {
+        {"g12/unified/default.efi", EVENT_DHCP_IN, NULL, "DISCOVER"}, /* its kernel's */
+        {"g12/unified/default.efi", EVENT_STAGE, NULL, "init"},
+        {"tool.efi", EVENT_DHCP_OUT, NULL, "OFFER"}, /* a profile's: who knows what it does */
+        {"g12/kernel/smallest", EVENT_DHCP_OUT, NULL, "OFFER"},
+        {"pxelinux.0", EVENT_FILE_START, "pxelinux.cfg/default", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t id = begin_boot(&n1_mac, "n1", N1_IP);
+        observe(id, EVENT_FILE_END, rows[i].program, NULL);
+        observe(id, rows[i].kind, rows[i].file, rows[i].detail);
+        bed.now.mono_us += 2 * BOOT_UNSTARTED_S * SECOND;
+        boot_table_tick(bed.boots, &bed.now);
+        boot_table_firmware(bed.boots, &bed.now, &n1_mac);
+        assert_int_equal(bed.events.n[EVENT_UNSTARTED], 0);
+    }
+}
+
+/* A unified image is the same for all its nodes: the server knows which boot a report is of. */
+static void test_boots_without_a_name(void **state)
+{
+    static const struct mac none, bond = {{2, 0, 0, 0, 0, 9}};
+    struct boot boot = {0};
+    uint64_t id = begin_boot(&n1_mac, "n1", N1_IP);
+    observe(id, EVENT_FILE_START, "g12/unified/default.efi", NULL);
+    assert_true(boot_table_unnamed(bed.boots, &n1_mac, 0, &boot));
+    assert_int_equal(boot.id, id);
+    assert_true(boot_table_unnamed(bed.boots, &none, N1_IP, &boot));
+    assert_true(boot_table_unnamed(bed.boots, &bond, N1_IP, &boot)); /* not the card it booted from */
+    assert_false(boot_table_unnamed(bed.boots, &bond, N1_IP + 1, &boot));
+    id = begin_boot(&n2_mac, "n2", POOL_1);
+    observe(id, EVENT_FILE_START, "pxelinux.cfg/default", NULL); /* this one was told its boot's id */
+    assert_false(boot_table_unnamed(bed.boots, &n2_mac, POOL_1, &boot));
+    observe(id, EVENT_FILE_START, "g12/unified/default.efi", NULL); /* by a loader */
+    assert_true(boot_table_unnamed(bed.boots, &n2_mac, POOL_1, &boot));
+}
+
 static void test_the_table_is_bounded(void **state)
 {
     uint64_t first = 0;
@@ -226,8 +301,9 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     struct profile *p = &bed.generation->site->profiles.items[0];
     struct boot_client c = {
         .node = n1, .ip = N1_IP, .mac = n1_mac, .server = SERVER, .http_port = 8069, .boot = 0xabc};
-    describe(&c, "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off rambox console=ttyS0,115200 "
-                 "rambox.server=10.7.0.1:8069 rambox.boot=0000000000000abc rambox.node=n1");
+    describe(&c,
+             "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off BOOTIF=01-52-54-00-00-00-01 rambox "
+             "console=ttyS0,115200 rambox.server=10.7.0.1:8069 rambox.boot=0000000000000abc rambox.node=n1");
     free(p->cmdline);
     p->cmdline = xstrdup("quiet");
     n1->cmdline = xstrdup("debug init=/bin/sh");
@@ -236,15 +312,36 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     free(p->console);
     p->console = NULL;
     c.boot = 0;
-    describe(&c, "rw ip=dhcp shell rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 shell rambox.server=10.7.0.1:8069 rambox.node=n1 "
+                 "quiet debug init=/bin/sh");
     p->root_mode = ROOT_OTHER;
     p->root = xstrdup("/dev/nfs");
     p->ip = IP_NONE;
-    describe(&c, "rw root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 "
+                 "quiet debug init=/bin/sh");
     p->ip = IP_STATIC;
     c.ip = 0; /* not known: the kernel asks */
-    describe(&c,
-             "rw ip=dhcp root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 "
+                 "rambox.node=n1 quiet debug init=/bin/sh");
+}
+
+/* The modules of a distribution's kernel are a second ramdisk, without which it is not booted. */
+static void test_modules(void **state)
+{
+    struct kernel_def *kernel = VEC_ADD(&bed.generation->site->kernels);
+    struct boot_client c = {
+        .node = site_node_by_name(bed.generation->site, "n1"), .ip = N1_IP, .server = SERVER, .http_port = 1};
+    struct boot_initrd initrds[BOOT_INITRDS_MAX];
+    struct boot_description d;
+    kernel->name = xstrdup("smallest");
+    VEC_PUSH(&kernel->modules, xstrdup("virtio_net"));
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENOENT);
+    add_artifact(bed.generation, ARTIFACT_MODULES, 0xdd);
+    assert_int_equal(boot_describe(bed.generation, &c, &d), 0);
+    assert_int_equal(boot_initrds(&d, initrds), 2);
+    assert_string_equal(initrds[0].path, "g12/image/smallest");
+    assert_string_equal(initrds[1].path, "g12/modules/smallest");
+    assert_string_equal(initrds[1].name, "modules");
 }
 
 static void
@@ -266,6 +363,64 @@ test_command_line_limits(void **state) /* hostile: what would break out of a boo
     memset(n1->cmdline, 'x', 1900);
     n1->cmdline[1850] = '\0';
     assert_int_equal(boot_describe(bed.generation, &c, &d), -E2BIG);
+}
+
+static void add_arm64_artifacts(struct generation *g)
+{
+    for (enum artifact_kind kind = ARTIFACT_KERNEL; kind <= ARTIFACT_IMAGE; kind++) {
+        struct generation_artifact *a = VEC_ADD(&g->artifacts);
+        *a = (struct generation_artifact){.kind = kind, .name = xstrdup("smallest.arm64")};
+    }
+}
+
+static void assert_boots(const struct boot_client *client, const char *kernel, const char *image,
+                         const char *console)
+{
+    struct boot_description d;
+    assert_int_equal(boot_describe(bed.generation, client, &d), 0);
+    assert_string_equal(d.kernel, kernel);
+    assert_string_equal(d.image, image);
+    assert_non_null(strstr(d.cmdline, console));
+}
+
+/* One profile, two processors: each gets what was built for it. */
+static void test_architecture_of_a_node(void **state)
+{
+    struct profile *p = &bed.generation->site->profiles.items[0];
+    struct boot_client c = {.node = site_node_by_name(bed.generation->site, "n1"), .arch = ARCH_ARM64};
+    struct boot_description d;
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENODEV); /* the profile is for x86_64 */
+    p->archs = 1 << ARCH_X86_64 | 1 << ARCH_ARM64;
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENOENT); /* nothing is built for it */
+    add_arm64_artifacts(bed.generation);
+    assert_boots(&c, "g12/kernel/smallest.arm64", "g12/image/smallest.arm64", " console=ttyAMA0,115200");
+    c.arch = ARCH_X86_64;
+    assert_boots(&c, "g12/kernel/smallest", "g12/image/smallest", " console=ttyS0,115200");
+    c.arch = ARCH_UNKNOWN;
+    assert_boots(&c, "g12/kernel/smallest", "g12/image/smallest", " console=ttyS0,115200");
+    p->archs = 1 << ARCH_ARM64; /* for that one alone, so its console is as it is written */
+    assert_boots(&c, "g12/kernel/smallest.arm64", "g12/image/smallest.arm64", " console=ttyS0,115200");
+    c.arch = ARCH_X86_64;
+    assert_int_equal(boot_describe(bed.generation, &c, &d), -ENODEV);
+}
+
+/* The firmware's word lasts as long as the table; a boot that comes back from the store has none. */
+static void test_architecture_of_a_boot(void **state)
+{
+    struct boot boot;
+    uint64_t id = begin_boot(&n1_mac, "n1", N1_IP);
+    assert_true(boot_table_get(bed.boots, id, &boot, NULL));
+    assert_int_equal(boot.arch, ARCH_UNKNOWN);
+    boot_table_set_arch(bed.boots, id, ARCH_ARM64);
+    boot_table_set_arch(bed.boots, id, ARCH_UNKNOWN);
+    boot_table_set_arch(bed.boots, id + 1, ARCH_X86_64);
+    assert_true(boot_table_get(bed.boots, id, &boot, NULL));
+    assert_int_equal(boot.arch, ARCH_ARM64);
+    boot.id++;
+    boot.started_us++;
+    assert_int_equal(boot_table_load(bed.boots, &bed.now, &boot), 0);
+    assert_true(boot_table_by_mac(bed.boots, &n1_mac, &boot, NULL));
+    assert_int_equal(boot.arch, ARCH_UNKNOWN);
 }
 
 static void test_rendering(void **state) /* H9 */
@@ -386,6 +541,45 @@ static void test_configuration_file(void **state) /* H9, H11, and the boot it be
     assert_string_equal(answer.node, "n1");
 }
 
+static void test_unified_images(void **state)
+{
+    const struct boot empty = {0};
+    struct boot boot = empty;
+    *VEC_ADD(&bed.generation->artifacts) =
+        (struct generation_artifact){.kind = ARTIFACT_UNIFIED, .name = xstrdup("default"), .size = 3};
+    *VEC_ADD(&bed.older->artifacts) =
+        (struct generation_artifact){.kind = ARTIFACT_UNIFIED, .name = xstrdup("default"), .size = 3};
+    memset(bed.generation->artifacts.items[bed.generation->artifacts.n - 1].digest.b, 0xd1, 32);
+    memset(bed.older->artifacts.items[bed.older->artifacts.n - 1].digest.b, 0xd2, 32);
+    write_artifact(0xd1, "new");
+    write_artifact(0xd2, "old");
+    uint64_t id = boot_table_discover(bed.boots, &bed.now, &n1_mac, "n1", NULL, 0);
+    boot_table_assign(bed.boots, &bed.now, id, N1_IP, 0);
+    static const struct {
+        const char *name, *content;
+        unsigned generation;
+    } rows[] = {{"g11/unified/default.efi", "old", 11},
+                {"g12/unified/default.efi", "new", 12},
+                {"/g11//unified/default.efi", "old", 11},
+                {"unified/default.efi", "new", 12}}; /* of the current one */
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(open_file(rows[i].name, N1_IP), 0);
+        assert_int_equal(answer.file->kind, FILE_UNIFIED);
+        assert_memory_equal(answer.file->data, rows[i].content, 3);
+        assert_int_equal(answer.boot, id);
+        served_file_unref(answer.file);
+        assert_true(boot_table_get(bed.boots, id, &boot, NULL));
+        assert_int_equal(boot.generation, rows[i].generation); /* what is booted */
+    }
+    assert_int_equal(open_file("unified/nosuch.efi", N1_IP), -ENOENT);
+    assert_int_equal(open_file("g12/unified/default", N1_IP), -ENOENT);
+    /* A profile can name it as what its firmware loads. */
+    bed.generation->site->profiles.items[0].boot_file = xstrdup("unified/default.efi");
+    assert_int_equal(open_file("unified/default.efi", N1_IP), 0);
+    assert_int_equal(answer.file->kind, FILE_UNIFIED);
+    served_file_unref(answer.file);
+}
+
 static void test_artifacts_of_generations(void **state) /* F10: a node reads its own generation to the end */
 {
     write_artifact(0xaa, "kernel");
@@ -404,6 +598,7 @@ static void test_artifacts_of_generations(void **state) /* F10: a node reads its
     assert_ptr_equal(answer.file, held); /* mapped once */
     served_file_unref(answer.file);
     write_artifact(0xaa, "another kernel"); /* replaced while it is read */
+    bed.now.mono_us += 1000000;             /* in which it may pass for what it was */
     assert_memory_equal(held->data, "kernel", 6);
     assert_file("g12/kernel/smallest", "another kernel");
     served_file_unref(held);
@@ -477,17 +672,24 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_boot_and_the_next),
         TEST(stages),
+        TEST(programs_that_do_not_start),
+        TEST(programs_that_start),
+        TEST(boots_without_a_name),
         TEST(the_table_is_bounded),
         TEST(boots_are_loaded),
         TEST(ids),
         TEST(command_line),
+        TEST(modules),
         TEST(command_line_limits),
+        TEST(architecture_of_a_node),
+        TEST(architecture_of_a_boot),
         TEST(rendering),
         TEST(names_of_nodes),
         TEST(names_of_subnets),
         TEST_ALLOW(machines_without_an_entry),
         TEST(configuration_file),
         TEST(artifacts_of_generations),
+        TEST(unified_images),
         TEST(loaders),
         TEST(nothing_outside),
         TEST(normalising),

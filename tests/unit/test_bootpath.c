@@ -78,7 +78,7 @@ static void test_automatic(void **state) /* P1, P2, P9, P12, P15: what each firm
         {ASKER_PXE, 1, 7, "u", "uefi-unified"},
         {ASKER_IPXE_HTTP, 1, 7, NULL, "ipxe"},
         {ASKER_HTTP, 1, 16, "u", "uefi-http-unified"},
-        {ASKER_HTTP, 1, 16, NULL, "uefi-http-grub"},
+        {ASKER_HTTP, 1, 16, NULL, "uefi-http-ipxe"},
         {ASKER_PXE, 1, 11, NULL, "arm64-grub"},
         {ASKER_HTTP, 1, 19, "u", "arm64-http-unified"},
         {ASKER_PXE, 1, 6, NULL, NULL},

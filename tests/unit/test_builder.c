@@ -78,14 +78,20 @@ static int tear_down(void **state)
 }
 
 /* `image/tiny kernel/plain`: the list as text. */
-static void assert_selected(struct fixture *f, char *const *names, const char *expected)
+static void assert_selected_for(struct fixture *f, arch_set archs, char *const *names, const char *expected)
 {
-    cleanup_build_list struct build_list list = {0};
+    cleanup_build_list struct build_list list = {.archs = archs};
     cleanup_str struct str text = {0};
     assert_int_equal(builder_select(f->site, names, &f->diags, &list), 0);
     VEC_EACH(item, &list.items)
-        str_printf(&text, "%s%s/%s", text.len ? " " : "", artifact_kind_name(item->kind), item->name);
+        str_printf(&text, "%s%s/%s%s", text.len ? " " : "", artifact_kind_name(item->kind), item->name,
+                   item->arch == ARCH_ARM64 ? ".arm64" : "");
     assert_string_equal(str_text(&text), expected);
+}
+
+static void assert_selected(struct fixture *f, char *const *names, const char *expected)
+{
+    assert_selected_for(f, 0, names, expected);
 }
 
 static void what_profiles_use_is_selected_once(void **state)
@@ -166,6 +172,107 @@ static void edit(struct fixture *f, const char *name, const char *text)
     site_free(f->site);
     f->site = NULL;
     assert_int_equal(config_load(f->dir, share_dir(), &f->diags, &f->site), 0);
+}
+
+/* Definitions say nothing of processors: profiles do, and a definition is built for each of its profiles'. */
+static void each_architecture_is_selected(void **state)
+{
+    struct fixture *f = *state;
+    const arch_set arm64 = 1 << ARCH_ARM64;
+    cleanup_build_list struct build_list none = {.archs = arm64};
+    assert_selected_for(f, arm64, (char *[]){"full", NULL}, "image/inside.arm64 kernel/full.arm64");
+    assert_selected(f, (char *[]){"tiny.arm64", NULL}, "image/tiny.arm64");
+    assert_int_equal(builder_select(f->site, NULL, &f->diags, &none), -ENOENT);
+    assert_non_null(strstr(f->diags.list.items[0].text, "no profile is for arm64"));
+    assert_int_equal(builder_select(f->site, (char *[]){"tiny.arm", NULL}, &f->diags, &none), -ENOENT);
+    edit(f, "rambox.yaml",
+         "subnets:\n  lab: {prefix: 192.168.7.0/24}\n"
+         "profiles:\n"
+         "  default: {kernel: plain, image: tiny}\n"
+         "  second: {kernel: full, arch: [x86_64, arm64]}\n"
+         "  third: {kernel: plain, image: tiny, arch: arm64}\n");
+    assert_selected(f, NULL,
+                    "image/tiny image/tiny.arm64 kernel/plain image/inside kernel/full image/inside.arm64 "
+                    "kernel/full.arm64 kernel/plain.arm64");
+    assert_selected_for(f, arm64, NULL,
+                        "image/tiny.arm64 image/inside.arm64 kernel/full.arm64 kernel/plain.arm64");
+    assert_selected(f, (char *[]){"tiny", NULL}, "image/tiny image/tiny.arm64");
+    assert_selected(f, (char *[]){"smallest", NULL}, "image/smallest kernel/smallest");
+}
+
+/* Two builds of one definition do not meet: neither in the record nor by name, and each has its own init. */
+static void each_architecture_is_built(void **state)
+{
+    struct fixture *f = *state;
+    struct artifact_source exact = builder_source(f->builder), recorded = builder_recorded_source(f->builder);
+    struct generation_artifact found = {0};
+    struct built x86_64, arm64;
+    build_tiny(f);
+    assert_int_equal(exact.find(exact.user, f->site, ARTIFACT_IMAGE, "tiny.arm64", &f->diags, &found),
+                     -ENOENT);
+    assert_int_equal(recorded.find(recorded.user, f->site, ARTIFACT_IMAGE, "tiny.arm64", &f->diags, &found),
+                     -ENOENT);
+    cleanup_build_list struct build_list list = {0};
+    unsigned errors = f->diags.errors;
+    assert_int_equal(builder_select(f->site, (char *[]){"tiny.arm64", NULL}, &f->diags, &list), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &list), -ENOENT); /* there is no init for it */
+    const char *said = f->diags.list.items[f->diags.list.n - 1].text;
+    assert_true(f->diags.errors == errors + 1 && strstr(said, "rambox-init.arm64") &&
+                strstr(said, "gcc-aarch64-linux-gnu") && strstr(said, "libc6-dev-arm64-cross"));
+    put(f, "rambox-init.arm64", "stands for init of arm64\n");
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+    assert_int_equal(builder_find_image(f->builder, f->site, "tiny", &f->diags, &x86_64), 0);
+    assert_int_equal(builder_find_image(f->builder, f->site, "tiny.arm64", &f->diags, &arm64), 0);
+    assert_false(digest_equal(&x86_64.artifact, &arm64.artifact));
+    assert_int_equal(recorded.find(recorded.user, f->site, ARTIFACT_IMAGE, "tiny.arm64", &f->diags, &found),
+                     0);
+    assert_string_equal(found.name, "tiny.arm64");
+    assert_true(digest_equal(&found.digest, &arm64.artifact));
+    free(found.name);
+    assert_int_equal(exact.find(exact.user, f->site, ARTIFACT_IMAGE, "tiny", &f->diags, &found), 0);
+    assert_true(digest_equal(&found.digest, &x86_64.artifact));
+    free(found.name);
+    assert_int_equal(exact.find(exact.user, f->site, ARTIFACT_IMAGE, "tiny.arm", &f->diags, &found), -ENOENT);
+}
+
+/* A file that begins as a program of this machine does (e_machine of ELF), and its name. */
+static void put_program(const struct fixture *f, const char *name, char machine)
+{
+    cleanup_free char *path = xasprintf("%s/%s", f->dir, name);
+    cleanup_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    char header[64] = "\x7f"
+                      "ELF\2\1\1";
+    header[18] = machine;
+    assert_int_equal(dir_make(folder), 0);
+    assert_int_equal(file_write_atomic(path, header, sizeof(header), 0755), 0);
+}
+
+/* One definition takes each architecture's own program along; one that is for another is warned of. */
+static void programs_of_each_architecture(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_build_list struct build_list list = {0}, again = {0};
+    put_program(f, "images/files/x86_64/server", 62 /* EM_X86_64 */);
+    put_program(f, "images/files/arm64/server", (char)183 /* EM_AARCH64 */);
+    put(f, "rambox-init.arm64", "stands for init of arm64\n");
+    edit(f, "images/tiny.yaml",
+         "busybox: none\ncompression: none\nfiles:\n  - path: /server\n    from: files/{arch}/server\n");
+    assert_int_equal(
+        builder_select(f->site, (char *[]){"image/tiny", "image/tiny.arm64", NULL}, &f->diags, &list), 0);
+    unsigned said = (unsigned)f->diags.list.n;
+    assert_int_equal(builder_build(f->builder, f->site, &list), 0);
+    assert_int_equal(f->diags.list.n, said);
+    assert_int_equal(find_recorded(f, "tiny.arm64"), 0);
+    put_program(f, "images/files/arm64/server", 62);
+    assert_int_equal(find_recorded(f, "tiny.arm64"), -ENOENT);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+    said = (unsigned)f->diags.list.n;
+    assert_int_equal(
+        builder_select(f->site, (char *[]){"image/tiny", "image/tiny.arm64", NULL}, &f->diags, &again), 0);
+    assert_int_equal(builder_build(f->builder, f->site, &again), 0);
+    assert_int_equal(f->diags.list.n, said + 1);
+    assert_non_null(
+        strstr(f->diags.list.items[said].text, "image tiny.arm64: /server is a program for x86_64"));
 }
 
 /* What the server goes by: the definition and what lies beside it, and nothing else of the machine. */
@@ -272,7 +379,8 @@ int main(void)
         BUILDER_TEST(what_profiles_use_is_selected_once), BUILDER_TEST(names_are_selected),
         BUILDER_TEST(only_what_is_built_is_found),        BUILDER_TEST(budgets_come_from_profiles),
         BUILDER_TEST(source_date_epoch_is_obeyed),        BUILDER_TEST(the_record_goes_by_the_definition),
-        BUILDER_TEST(the_record_is_of_the_last_build),
+        BUILDER_TEST(the_record_is_of_the_last_build),    BUILDER_TEST(each_architecture_is_selected),
+        BUILDER_TEST(each_architecture_is_built),         BUILDER_TEST(programs_of_each_architecture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,15 @@ static void test_main_mistakes(void **state)
              "rambox.yaml:1:1: error: rambox.yaml has no \"profiles\"; expected at least one profile\n"),
         MAIN(GOOD "sever:\n", "rambox.yaml:10:1: error: unknown key \"sever\"; did you mean \"server\"?\n"),
         MAIN(GOOD "colour: red\n", "rambox.yaml:10:1: error: unknown key \"colour\"; known here: server, "
-                                   "options, classes, subnets, profiles\n"),
+                                   "options, classes, subnets, secure_boot, profiles\n"),
+        MAIN(GOOD "secure_boot: {key: /etc/rambox/sb.key}\n",
+             "rambox.yaml:10:1: error: secure_boot has no \"certificate\"; expected an absolute path like "
+             "/etc/rambox-secrets/site.pem\n"),
+        MAIN(GOOD "secure_boot: {key: sb.key, certificate: /etc/rambox/sb.crt}\n",
+             "rambox.yaml:10:20: error: \"sb.key\" is no file; expected an absolute path like "
+             "/etc/rambox-secrets/site.pem\n"),
+        MAIN(GOOD "secure_boot: {key: /a, certificate: /b, pasword: x}\n",
+             "rambox.yaml:10:41: error: unknown key \"pasword\"; known here: key, certificate\n"),
         MAIN(GOOD "server: {}\nserver: {}\n",
              "rambox.yaml:11:1: error: \"server\" stands here twice; the first is in line 10\n"),
         MAIN(GOOD "? [a]\n: b\n", "rambox.yaml:10:3: error: a key must be a word, not a list or a mapping\n"),
@@ -135,6 +143,11 @@ static void test_profile_mistakes(void **state)
              "rambox.yaml:2:47: error: kernel embedded has the image smallest built in; take \"image\" out "
              "of profile "
              "default, or another kernel\n"),
+        MAIN(PROFILE("    image: smallest\n    arch: [x86_64, arm65]\n"),
+             "rambox.yaml:6:20: error: \"arm65\" is no architecture; expected x86_64 or arm64\n"),
+        MAIN(PROFILE("    image: smallest\n    arch: []\n"),
+             "rambox.yaml:6:11: error: \"arch\" is empty; expected x86_64 or arm64, or both\n"),
+        MAIN(PROFILE("    image: smallest\n    arch: [amd64, aarch64]\n"), ""),
         MAIN(PROFILE("    image: web\n"), "rambox.yaml:5:12: error: no image is named \"web\"\n"),
         MAIN(PROFILE("    image: smallest\n    ip: dynamic\n"),
              "rambox.yaml:6:9: error: \"dynamic\" is no way to get an address; expected static, dhcp or "
@@ -151,6 +164,8 @@ static void test_profile_mistakes(void **state)
              "ttyS0,115200\n"),
         MAIN(PROFILE("    image: smallest\n    memory: lots\n"),
              "rambox.yaml:6:13: error: \"lots\" is no size; expected bytes like 512K, 64M or 1.5G\n"),
+        MAIN(PROFILE("    image: smallest\n    unified: perhaps\n"),
+             "rambox.yaml:6:14: error: \"perhaps\" is no yes or no; expected yes or no\n"),
     };
     check_mistakes(state, mistakes, ARRAY_SIZE(mistakes));
 }
@@ -278,10 +293,31 @@ static void test_kernel_mistakes(void **state)
     static const struct mistake mistakes[] = {
         KERNEL("fragments: virtio\n",
                "kernels/web.yaml:1:1: error: this kernel has no \"source\"; expected a "
-               "package, tarball or tree\n"),
+               "package, tarball, tree or distribution\n"),
         KERNEL("source: {package: a, tree: /b}\n",
                "kernels/web.yaml:1:10: error: \"source\" needs exactly one of "
-               "package, tarball and tree; it has several\n"),
+               "package, tarball, tree and distribution; it has several\n"),
+        KERNEL("source: {distribution: \"https://k.example/linux.deb\"}\n",
+               "kernels/web.yaml:1:10: error: a .deb from a URL needs its \"sha256\": it would be booted "
+               "unchecked\n"),
+        KERNEL("source: {distribution: files/vmlinuz}\n",
+               "kernels/web.yaml:1:10: error: \"distribution\" is the name of a package like "
+               "linux-image-amd64, or a file that ends in .deb\n"),
+        KERNEL("source: {distribution: linux-image-amd64, sha256: "
+               "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}\n",
+               "kernels/web.yaml:1:10: error: \"sha256\" belongs to a tarball or a .deb; a package and a "
+               "tree are not checked by it\n"),
+        KERNEL("source: {package: a}\nmodules: [virtio_net]\n",
+               "kernels/web.yaml:2:1: error: \"modules\" belong to a kernel of the distribution (source: "
+               "{distribution: linux-image-amd64}); one that is built has its drivers inside: name "
+               "fragments\n"),
+        KERNEL("source: {distribution: linux-image-amd64}\nfragments: virtio\n",
+               "kernels/web.yaml:2:1: error: \"fragments\" is for kernels that are built; one of the "
+               "distribution is taken as it is: name its \"modules\", or build one from source: {package: "
+               "linux-source-6.1}\n"),
+        KERNEL("source: {distribution: linux-image-amd64}\nmodules: [virtio net]\n",
+               "kernels/web.yaml:2:11: error: \"virtio net\" is no kernel module; expected a name like "
+               "virtio_net, an alias like pci:v00008086d*, or one of the groups network and storage\n"),
         KERNEL("source: {tarball: \"https://k.example/linux.tar.xz\"}\n",
                "kernels/web.yaml:1:10: error: a tarball from a URL needs its \"sha256\": it would be built "
                "unchecked\n"),
@@ -527,6 +563,38 @@ static void test_kernel_values(void **state)
     kernel_def_clear(&kernel);
 }
 
+static void test_distribution_values(void **state)
+{
+    static const char text[] = "source: {distribution: linux-image-cloud-amd64}\n"
+                               "modules: [virtio_net, storage, \"pci:v00008086d000010D3sv*\"]\n";
+    cleanup_diags struct diags diags = {0};
+    struct kernel_def kernel;
+    (void)state;
+    assert_int_equal(config_parse_kernel("kernels/cloud.yaml", text, strlen(text), &diags, &kernel), 0);
+    assert_int_equal(kernel.source.kind, SOURCE_DISTRIBUTION);
+    assert_string_equal(kernel.source.where, "linux-image-cloud-amd64");
+    assert_int_equal(kernel.modules.n, 3);
+    assert_string_equal(kernel.modules.items[2], "pci:v00008086d000010D3sv*");
+    kernel_def_clear(&kernel);
+}
+
+/* The kernel's lz4 decoder would take the second ramdisk for more of the first. */
+static void test_two_ramdisks(void **state)
+{
+    struct folder *f = *state;
+    static const char site[] = SUBNETS "profiles:\n  default: {kernel: dist, image: packed}\n";
+    put(f->share, "images/packed.yaml", "compression: lz4\n");
+    put(f->share, "kernels/dist.yaml",
+        "source: {distribution: linux-image-amd64}\nmodules: network\ncompression: lz4\n");
+    check_mistake(f, &(struct mistake)MAIN(site, ""));
+    put(f->share, "kernels/dist.yaml", "source: {distribution: linux-image-amd64}\nmodules: network\n");
+    check_mistake(f,
+                  &(struct mistake)MAIN(
+                      site, "rambox.yaml:3:34: error: the image packed is compressed with lz4, and the "
+                            "modules of kernel dist behind it are not: the node's kernel would stop between "
+                            "them; give the kernel \"compression: lz4\", or the image another one\n"));
+}
+
 /* The user's definition takes the place of the built-in one of its name. */
 static void test_override(void **state)
 {
@@ -668,15 +736,15 @@ static void test_command_line_length(void **state)
 {
     cleanup_str struct str text = {0};
     str_add(&text, PROFILE("    image: smallest\n    cmdline: "));
-    for (int i = 0; i < 1506; i++)
+    for (int i = 0; i < 1388; i++)
         str_add(&text, "x");
     check_mistake(*state, &(struct mistake)MAIN(str_text(&text), ""));
     str_add(&text, "yz");
     check_mistake(*state,
                   &(struct mistake)MAIN(
                       str_text(&text),
-                      "rambox.yaml:6:14: error: the kernel command line would have 1509 characters of "
-                      "yours; with what rambox adds, 1507 fit\n"));
+                      "rambox.yaml:6:14: error: the kernel command line would have 1391 characters of "
+                      "yours; with what rambox adds, 1389 fit\n"));
 }
 
 int main(void)
@@ -694,6 +762,8 @@ int main(void)
         TEST(test_values),
         TEST(test_image_values),
         TEST(test_kernel_values),
+        TEST(test_distribution_values),
+        TEST(test_two_ramdisks),
         TEST(test_override),
         TEST(test_own_fragment),
         TEST(test_init),

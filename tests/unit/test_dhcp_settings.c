@@ -243,6 +243,32 @@ static void test_class_profile(void **state) /* for machines that name none them
     }
 }
 
+/* P1: the boot knows the processor of its machine by the firmware's architecture; without one BIOS is meant.
+ */
+static void test_architecture_of_a_boot(void **state)
+{
+    static const struct {
+        char option[5]; /* 93 */
+        size_t size;
+        enum cpu_arch arch;
+    } rows[] = {{"\x5d\x02\x00\x07", 4, ARCH_X86_64},
+                {"\x5d\x02\x00\x0b", 4, ARCH_ARM64},
+                {"\x5d\x02\x00\x0a", 4, ARCH_ARM64}, /* of none that is known: what was known stays */
+                {"", 0, ARCH_X86_64}};
+    (void)state;
+    use_site(fixture_site(UNKNOWN_DENY), 2);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct boot boot;
+        message(DHCP_DISCOVER, &n1_mac);
+        put("\x3c\x09PXEClient", 11);
+        put(rows[i].option, rows[i].size);
+        handle();
+        if (!boot_table_by_mac(bed.boots, &n1_mac, &boot, NULL))
+            fail_msg("row %zu began no boot", i);
+        assert_int_equal(boot.arch, rows[i].arch);
+    }
+}
+
 static void test_boot_files(void **state) /* P1, P2, P4 */
 {
     struct site *site = fixture_site(UNKNOWN_DENY);
@@ -453,6 +479,7 @@ int main(void)
         TEST_ALLOW(class_pool),
         TEST_ALLOW(class_profile),
         TEST(boot_files),
+        TEST(architecture_of_a_boot),
         TEST(loaders),
         TEST(url_for_a_rom),
         TEST(times),

@@ -436,6 +436,29 @@ static void test_boot_scripts(void **state)
     assert_int_equal(stage, STAGE_CONFIG);
 }
 
+/* A server that began anew knows nothing of the boot: then what iPXE says of its processor counts. */
+static void test_script_by_architecture(void **state)
+{
+    for (enum artifact_kind kind = ARTIFACT_KERNEL; kind <= ARTIFACT_IMAGE; kind++)
+        *VEC_ADD(&bed.generation->artifacts) =
+            (struct generation_artifact){.kind = kind, .name = xstrdup("smallest.arm64")};
+    bed.generation->site->profiles.items[0].archs = 1 << ARCH_X86_64 | 1 << ARCH_ARM64;
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=arm64", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest.arm64 "));
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=x86_64", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest "));
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest "));
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=longer-than-any-name", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest "));
+    uint64_t id = boot_table_discover(bed.boots, &bed.now, &n1_mac, "n1", NULL, 12);
+    boot_table_set_arch(bed.boots, id, ARCH_ARM64); /* the firmware's word comes first */
+    ask("GET", "/ipxe?mac=52:54:00:00:00:01&arch=x86_64", 200);
+    assert_true(has("kernel --name kernel /g12/kernel/smallest.arm64 "));
+    ask("GET", "/v1/boot/52:54:00:00:00:01", 200);
+    assert_true(has("\"/g12/kernel/smallest.arm64\",\"initrd\":[\"/g12/image/smallest.arm64\"]"));
+}
+
 static void test_script_by_tftp(void **state)
 {
     struct file_answer what;
@@ -458,6 +481,39 @@ static void test_refusals(void **state) /* W3: empty, with a number */
 
 #define FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static bool not_ready(void *user, const char **ret_why)
+{
+    *ret_why = "nothing is published yet";
+    return false;
+}
+
+static bool more_metrics(void *user, void (*write)(void *to, const char *name, uint64_t value), void *to)
+{
+    write(to, "rambox_generation", 12);
+    return bed.http.ready == NULL; /* they cannot be had while we are not ready */
+}
+
+static void test_state(void **state) /* W5 */
+{
+    ask("GET", "/healthz", 200);
+    assert_string_equal(answer.body, "ok\n");
+    ask("GET", "/readyz", 200);
+    bed.http.metrics = more_metrics;
+    ask("GET", "/metrics", 200);
+    assert_string_equal(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert_non_null(strstr(answer.body, "# TYPE rambox_http_requests_total counter\n"
+                                        "rambox_http_requests_total 3\n"));
+    assert_non_null(strstr(answer.body, "# TYPE rambox_boots gauge\nrambox_boots 0\n"));
+    assert_non_null(strstr(answer.body, "\nrambox_generation 12\n"));
+    bed.http.ready = not_ready;
+    ask("GET", "/readyz", 503);
+    assert_string_equal(answer.body, "nothing is published yet\n");
+    assert_true(answer.retry_after_s > 0);
+    ask("GET", "/healthz", 200); /* the process answers all the same */
+    ask("GET", "/metrics", 503); /* rather than half of them */
+    assert_null(answer.body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_dates),
         FILES(test_whole_files),
+        FILES(test_script_by_architecture),
         FILES(test_parts),
         FILES(test_if_range),
         FILES(test_conditions),
@@ -475,6 +532,7 @@ int main(void)
         FILES(test_boot_scripts),
         FILES(test_script_by_tftp),
         FILES(test_refusals),
+        FILES(test_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

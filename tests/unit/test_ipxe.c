@@ -5,6 +5,7 @@
 #include "serve/grub.h"
 #include "serve/ipxe.h"
 #include "serve/pixiecore.h"
+#include "serve/pxelinux.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -51,6 +52,33 @@ static void test_ipxe(void **state) /* P11 */
     cleanup_free char *alone = render(ipxe_render, "rw", false);
     assert_non_null(strstr(alone, "kernel --name kernel /g12/kernel/k rw || goto failed\nboot ||"));
     assert_null(strstr(alone, "initrd"));
+}
+
+/* Two ramdisks: the modules of a distribution's kernel come behind the image, in every language (P11). */
+static void test_two_ramdisks(void **state)
+{
+    static const struct {
+        render_fn *fn;
+        const char *said;
+    } languages[] = {
+        {ipxe_render, "\nkernel --name kernel /g12/kernel/k initrd=image initrd=modules rw || goto failed\n"
+                      "initrd --name image /g12/image/i || goto failed\n"
+                      "initrd --name modules /g12/modules/k || goto failed\n"
+                      "boot || goto failed\n"},
+        {grub_render, "\n  initrd '/g12/image/i' '/g12/modules/k'\n}\n"},
+        {pixiecore_render, ",\"initrd\":[\"/g12/image/i\",\"/g12/modules/k\"],"},
+        {pxelinux_render, "\n  INITRD g12/image/i,g12/modules/k\n  APPEND rw\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(languages); i++) {
+        struct boot_description d = described("rw", true);
+        char *text;
+        size_t size;
+        snprintf(d.modules, sizeof(d.modules), "g12/modules/k");
+        assert_int_equal(languages[i].fn(&d, &text, &size), 0);
+        assert_int_equal(size, strlen(text));
+        assert_non_null(strstr(text, languages[i].said));
+        free(text);
+    }
 }
 
 static void test_ipxe_words(void **state) /* NUL, CR and LF that break out are refused by describe */
@@ -110,8 +138,9 @@ static void test_pixiecore(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ipxe), cmocka_unit_test(test_ipxe_words), cmocka_unit_test(test_ipxe_entry),
-        cmocka_unit_test(test_grub), cmocka_unit_test(test_pixiecore),
+        cmocka_unit_test(test_ipxe),       cmocka_unit_test(test_two_ramdisks),
+        cmocka_unit_test(test_ipxe_words), cmocka_unit_test(test_ipxe_entry),
+        cmocka_unit_test(test_grub),       cmocka_unit_test(test_pixiecore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

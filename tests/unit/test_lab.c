@@ -1,6 +1,7 @@
 /* lab/: consoles, children that end with us, and the machine that every stack is measured on. */
 #include "base/file.h"
 #include "base/str.h"
+#include "lab/efi_vars.h"
 #include "lab/node.h"
 #include "test.h"
 
@@ -169,6 +170,47 @@ static void machine_has_a_card_and_no_disk(void **state)
     names_free(argv);
 }
 
+#define OVMF_VARS "/usr/share/OVMF/OVMF_VARS_4M.fd"
+
+/* What EDK2 wrote itself is read, and what was added is found again: it has a platform key now. */
+static void keys_are_enrolled_once(void **state)
+{
+    (void)state;
+    cleanup_free char *store = NULL, *theirs = NULL;
+    size_t size, their_size;
+    const char der[] = "stands for a certificate";
+    assert_int_equal(file_read(OVMF_VARS, 1 << 24, &store, &size), 0);
+    assert_int_equal(file_read("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", 1 << 24, &theirs, &their_size), 0);
+    assert_int_equal(lab_vars_add_keys(theirs, their_size, der, sizeof(der)), -EBADMSG);
+    assert_null(memmem(store, size, der, sizeof(der)));
+    assert_int_equal(lab_vars_add_keys(store, size, der, sizeof(der)), 0);
+    assert_non_null(memmem(store, size, der, sizeof(der)));
+    assert_non_null(memmem(store, size, "d\0b\0\0", 6));
+    assert_non_null(memmem(store, size, "S\0e\0c\0u\0r\0e\0B\0o\0o\0t\0E\0n", 21));
+    assert_int_equal(lab_vars_add_keys(store, size, der, sizeof(der)), -EBADMSG);
+}
+
+static void stores_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    cleanup_diags struct diags diags = {0};
+    char none[256] = "", to[] = "/tmp/rambox-vars-XXXXXX";
+    close(mkstemp(to));
+    cleanup_free char *store = NULL, *large = calloc(1, 65536);
+    size_t size;
+    assert_int_equal(file_read(OVMF_VARS, 1 << 24, &store, &size), 0);
+    assert_int_equal(lab_vars_add_keys(none, sizeof(none), "x", 1), -EBADMSG);
+    assert_int_equal(lab_vars_add_keys(store, 80, "x", 1), -EBADMSG);
+    assert_int_equal(lab_vars_add_keys(store, 4096, "x", 1), -EBADMSG); /* cut short */
+    assert_int_equal(lab_vars_add_keys(store, size, large, 65537), -ENOSPC);
+    assert_int_equal(lab_vars_add_keys(store, size, large, 65536), 0);
+    assert_int_equal(lab_vars_enroll("/nonexistent", to, OVMF_VARS, &diags), -ENOENT);
+    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, OVMF_VARS, &diags), -EINVAL);
+    assert_non_null(strstr(diags.list.items[1].text, "no certificate in PEM form"));
+    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, "/usr/share/ovmf/PkKek-1-snakeoil.pem", &diags), 0);
+    unlink(to);
+}
+
 static void names_of_cards_and_accelerators(void **state)
 {
     (void)state;
@@ -279,6 +321,8 @@ int main(void)
         cmocka_unit_test(child_dies_with_its_parent),
         cmocka_unit_test(missing_program_is_named),
         cmocka_unit_test(machine_has_a_card_and_no_disk),
+        cmocka_unit_test(keys_are_enrolled_once),
+        cmocka_unit_test(stores_that_are_none_are_refused),
         cmocka_unit_test(names_of_cards_and_accelerators),
         cmocka_unit_test(firmware_boots_from_the_network_alone),
         cmocka_unit_test(only_secure_boot_guards_its_store),

@@ -165,32 +165,99 @@ static void test_artifact_path(void **state)
         "/g1/kernel/a",
         "g1//kernel/a",
         "G1/kernel/a",
+        "g1/kernel/a.x86_64",
+        "g1/kernel/a.arm",
+        "g1/kernel/a.arm64.arm64",
+        "g1/kernel/.arm64",
+        "g1/kernel/a.",
+        "kernel/a",
+        "g1/unified/a",
+        "g1/unified/.efi",
+        "g1/unified/a.b.efi",
+        "unified/../a.efi",
+        "unified/a",
     };
     unsigned generation = 0;
     enum artifact_kind kind = ARTIFACT_KERNEL;
-    const char *name = NULL;
-    char buf[ARTIFACT_PATH_MAX];
+    static const char *const paths[] = {"g4294967295/kernel/smallest", "g4294967295/image/smallest",
+                                        "g4294967295/unified/smallest.efi"};
+    char name[ARTIFACT_NAME_MAX] = "", buf[ARTIFACT_PATH_MAX];
     (void)state;
-    for (int k = ARTIFACT_KERNEL; k <= ARTIFACT_IMAGE; k++) {
+    for (int k = ARTIFACT_KERNEL; k <= ARTIFACT_UNIFIED; k++) {
         artifact_path_format(4294967295u, (enum artifact_kind)k, "smallest", buf);
-        assert_string_equal(buf, k == ARTIFACT_KERNEL ? "g4294967295/kernel/smallest"
-                                                      : "g4294967295/image/smallest");
-        assert_int_equal(artifact_path_parse(buf, &generation, &kind, &name), 0);
+        assert_string_equal(buf, paths[k]);
+        assert_int_equal(artifact_path_parse(buf, &generation, &kind, name), 0);
         assert_true(generation == 4294967295u);
         assert_int_equal(kind, k);
         assert_string_equal(name, "smallest");
     }
+    assert_int_equal(artifact_path_parse("unified/rack-1.efi", &generation, &kind, name), 0);
+    assert_true(generation == 0 && kind == ARTIFACT_UNIFIED);
+    assert_string_equal(name, "rack-1");
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        assert_int_equal(artifact_path_parse(bad[i], &generation, &kind, &name), -EINVAL);
+        assert_int_equal(artifact_path_parse(bad[i], &generation, &kind, name), -EINVAL);
+}
+
+/* What the firmware says (option 93), what iPXE says, and what people write. */
+static void test_architectures(void **state)
+{
+    static const struct {
+        uint16_t firmware;
+        enum cpu_arch arch;
+    } rows[] = {{0, ARCH_X86_64},  {7, ARCH_X86_64},   {9, ARCH_X86_64},     {16, ARCH_X86_64},
+                {11, ARCH_ARM64},  {19, ARCH_ARM64},   {41, ARCH_ARM64},     {10, ARCH_UNKNOWN},
+                {2, ARCH_UNKNOWN}, {27, ARCH_UNKNOWN}, {65535, ARCH_UNKNOWN}};
+    enum cpu_arch arch = ARCH_UNKNOWN;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(arch_of_firmware(rows[i].firmware), rows[i].arch);
+    assert_int_equal(arch_of_ipxe("x86_64"), ARCH_X86_64);
+    assert_int_equal(arch_of_ipxe("i386"), ARCH_X86_64);
+    assert_int_equal(arch_of_ipxe("arm64"), ARCH_ARM64);
+    assert_int_equal(arch_of_ipxe("arm32"), ARCH_UNKNOWN);
+    assert_int_equal(arch_of_ipxe(""), ARCH_UNKNOWN);
+    assert_int_equal(arch_of_ipxe(NULL), ARCH_UNKNOWN);
+    assert_int_equal(arch_parse("aarch64", &arch), 0);
+    assert_int_equal(arch, ARCH_ARM64);
+    assert_int_equal(arch_parse("arm", &arch), -EINVAL);
+    assert_string_equal(arch_name(ARCH_X86_64), "x86_64");
+    assert_string_equal(arch_name(ARCH_UNKNOWN), "unknown");
+    assert_int_equal(arch_first(1 << ARCH_ARM64), ARCH_ARM64);
+    assert_int_equal(arch_first(0), ARCH_X86_64);
+    assert_false(arch_in(0xff, ARCH_UNKNOWN));
+}
+
+static void test_artifact_names(void **state)
+{
+    char name[ARTIFACT_NAME_MAX], definition[ARTIFACT_NAME_MAX], longest[64];
+    enum cpu_arch arch = ARCH_UNKNOWN;
+    (void)state;
+    assert_string_equal(artifact_name_format("web", ARCH_X86_64, name), "web");
+    assert_string_equal(artifact_name_format("web", ARCH_UNKNOWN, name), "web");
+    assert_string_equal(artifact_name_format("web", ARCH_ARM64, name), "web.arm64");
+    assert_int_equal(artifact_name_parse(name, definition, &arch), 0);
+    assert_string_equal(definition, "web");
+    assert_int_equal(arch, ARCH_ARM64);
+    memset(longest, 'a', 63);
+    longest[63] = '\0';
+    artifact_name_format(longest, ARCH_ARM64, name);
+    assert_int_equal(strlen(name), 69);
+    assert_int_equal(artifact_name_parse(name, definition, &arch), 0);
+    assert_string_equal(definition, longest);
+    static const char *const bad[] = {"",         ".arm64", "a.",        "a.x86_64", "a.arm6",
+                                      "a.arm64x", "a_b",    "a.b.arm64", "a/b"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(artifact_name_parse(bad[i], definition, &arch), -EINVAL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_index),
-        cmocka_unit_test(test_empty_index),   cmocka_unit_test(test_duplicates),
-        cmocka_unit_test(test_subnet_of),     cmocka_unit_test(test_generation),
-        cmocka_unit_test(test_artifact_path),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_index),
+        cmocka_unit_test(test_empty_index),    cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_subnet_of),      cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_artifact_path),  cmocka_unit_test(test_architectures),
+        cmocka_unit_test(test_artifact_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

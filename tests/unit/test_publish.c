@@ -74,7 +74,11 @@ static int find(void *user, const struct site *site, enum artifact_kind kind, co
 {
     const struct folder *f = user;
     const char *bytes = kind == ARTIFACT_KERNEL ? "kernel" : f->image;
-    assert_non_null(kind == ARTIFACT_KERNEL ? (const void *)site_kernel(site, name) : site_image(site, name));
+    char definition[ARTIFACT_NAME_MAX];
+    enum cpu_arch arch;
+    assert_int_equal(artifact_name_parse(name, definition, &arch), 0);
+    assert_non_null(kind == ARTIFACT_KERNEL ? (const void *)site_kernel(site, definition)
+                                            : site_image(site, definition));
     if (!bytes) {
         diag_error(diags, NULL, "image %s is not built: rambox build", name);
         return -ENOENT;
@@ -468,6 +472,34 @@ static bool has_image(const struct folder *f, unsigned number)
     return artifact_has(store, &digest);
 }
 
+/* A profile for two processors has two kernels and two images. */
+static void test_architectures(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    cleanup_free char *preview = NULL;
+    must_publish(f, 1);
+    put(f->config, "rambox.yaml",
+        "subnets: {lab: {prefix: 192.168.7.0/24, pools: 192.168.7.100-192.168.7.199}}\n"
+        "profiles:\n  default: {kernel: smallest, image: smallest, arch: [x86_64, arm64]}\n"
+        "  arm: {kernel: smallest, image: smallest, arch: arm64}\n");
+    CLEANUP(site_free) struct site *site = NULL;
+    assert_int_equal(config_load(f->config, f->share, &diags, &site), 0);
+    assert_int_equal(
+        publish_preview(site, f->state, &(struct artifact_source){.find = find, .user = f}, &diags, &preview),
+        0);
+    assert_non_null(strstr(preview, "~ profile default: arch (none) -> x86_64 arm64\n"));
+    assert_non_null(strstr(preview, "+ kernel smallest.arm64: "));
+    assert_non_null(strstr(preview, "+ image smallest.arm64: "));
+    must_publish(f, 2);
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_int_equal(generation->artifacts.n, 4);
+    assert_non_null(generation_artifact(generation, ARTIFACT_KERNEL, "smallest.arm64"));
+    assert_non_null(generation_artifact(generation, ARTIFACT_IMAGE, "smallest.arm64"));
+    assert_non_null(generation_artifact(generation, ARTIFACT_IMAGE, "smallest"));
+}
+
 static bool has_generation(const struct folder *f, unsigned number)
 {
     cleanup_free char *path = xasprintf("%s/generations/%u", f->state, number);
@@ -511,9 +543,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),   TEST(test_unchanged), TEST(test_refused),        TEST(test_damaged_artifact),
-        TEST(test_switch),    TEST(test_diff),      TEST(test_diff_dhcp),      TEST(test_preview),
-        TEST(test_cut_short), TEST(test_prune),     TEST(test_large_for_tftp),
+        TEST(test_publish),   TEST(test_unchanged), TEST(test_refused),       TEST(test_damaged_artifact),
+        TEST(test_switch),    TEST(test_diff),      TEST(test_diff_dhcp),     TEST(test_preview),
+        TEST(test_cut_short), TEST(test_prune),     TEST(test_architectures), TEST(test_large_for_tftp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,20 @@ static void test_foreign_reports(void **state) /* a boot that there is not, and 
     assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0);
 }
 
+/* A unified image knows neither its node nor its boot. */
+static void test_nameless_reports(void **state)
+{
+    request("POST", "/v1/report", "{\"stages\":[{\"stage\":\"init\",\"us\":1}]}", 204);
+    assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0x42); /* by the address it comes from */
+    assert_true(mac_equal(&bed.events.last[EVENT_STAGE].mac, &n1_mac));
+    request("POST", "/v1/report",
+            "{\"mac\":\"52:54:00:00:00:01\",\"stages\":[{\"stage\":\"init\",\"us\":1},{\"stage\":\"ready\","
+            "\"us\":2}]}",
+            204);
+    assert_int_equal(bed.events.n[EVENT_STAGE], 2); /* what was told is not told again */
+    assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0x42);
+}
+
 static bool not_ready(void *user, const char **ret_why)
 {
     *ret_why = "nothing is published";
@@ -277,9 +291,9 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(whole_report), TEST(least_report),     TEST(refusals),
-        TEST(limits),       TEST(report_to_events), TEST(foreign_reports),
-        TEST(routes),       TEST(metrics),          TEST(text_is_fit_for_json),
+        TEST(whole_report),     TEST(least_report),         TEST(refusals),         TEST(limits),
+        TEST(report_to_events), TEST(foreign_reports),      TEST(nameless_reports), TEST(routes),
+        TEST(metrics),          TEST(text_is_fit_for_json),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }

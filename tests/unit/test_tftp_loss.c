@@ -115,6 +115,44 @@ static void test_round_trip_of_broken_windows(void **state)
     }
 }
 
+/* F7: the first round trip was a slow one, and all others look too fast to be answers: that is noticed before
+ * the time-out has become long. */
+static void test_slow_first_round_trip(void **state)
+{
+    make_file(512 * 200);
+    RRQ("windowsize", "4");
+    bed.now.mono_us += 39 * MS;
+    ack(0);
+    bed.sent = 0; /* that window is lost */
+    for (unsigned block = 1; block < 40; block += 2) {
+        uint64_t before = bed.now.mono_us;
+        while (bed.sent == 0)
+            tick_after(MS);
+        bed.now.mono_us += 3 * MS;
+        ack(block);
+        ack(block + 1);
+        assert_true(block < 5 || bed.now.mono_us - before < 300 * MS);
+    }
+}
+
+/* An ACK is lost and the client says it again after a second: that is no round trip, and forgotten soon. */
+static void test_repeated_ack(void **state)
+{
+    make_file(512 * 200);
+    RRQ("windowsize", "4");
+    ack(0);
+    for (unsigned i = 0; i < 2; i++) {
+        bed.now.mono_us += SECOND; /* the clock was not looked at */
+        ack(4 * (i + 1));
+    }
+    tick_after(0);
+    assert_true(tftp_next_deadline(bed.table) > bed.now.mono_us + 400 * MS);
+    for (unsigned block = 12; block <= 12 + 8 * 4; block += 4)
+        ack(block);
+    tick_after(0);
+    assert_true(tftp_next_deadline(bed.table) <= bed.now.mono_us + 100 * MS);
+}
+
 /* Karn: a round trip that became longer than the time-out is found, for the time-out grows until it fits. */
 static void test_longer_round_trip(void **state)
 {
@@ -239,6 +277,8 @@ int main(void)
         TEST(request_after_silence),
         TEST(retransmission_follows_the_round_trip),
         TEST(round_trip_of_broken_windows),
+        TEST(slow_first_round_trip),
+        TEST(repeated_ack),
         TEST(longer_round_trip),
         TEST(loss_in_lockstep),
         TEST(loss_in_windows),

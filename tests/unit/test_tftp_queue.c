@@ -112,6 +112,11 @@ static void test_where_nothing_cuts(void **state)
     const int on = 1;
     assert_int_equal(setsockopt(bed.from, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)), 0);
     send_windows();
+    unsigned refused = 0;
+    for (size_t i = 0; i < TFTP_REFUSALS; i++)
+        refused += bed.queue.refusals[i].left > 0;
+    assert_int_equal(refused, 1); /* and that is known from then on */
+    send_windows();
 }
 
 static void test_unreachable(void **state) /* who cannot be reached delays nobody */

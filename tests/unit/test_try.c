@@ -108,6 +108,11 @@ static void stages_are_placed_by_the_nodes_clock(void **state)
     try_take_event(
         &t, "{\"event\":\"stage\",\"mono_us\":6000000,\"node\":\"n1\",\"detail\":\"ready\",\"node_us\":"
             "900000}");
+    size_t rows = n1->rows.n;
+    try_take_event(&t,
+                   "{\"event\":\"stage\",\"mono_us\":6500000,\"node\":\"n1\",\"detail\":\"init\",\"node_us\":"
+                   "800000}");
+    assert_int_equal(n1->rows.n, rows);
     assert_int_equal(n1->kernel_us, 5100000);
     assert_int_equal(n1->init_us, 800000);
     assert_int_equal(n1->ready_us, 6000000);

@@ -1,0 +1,187 @@
+/* See build/kernel_package.h. */
+#include "build/kernel_package.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+/* Packages between the one that is named and the one with the kernel: linux-image-amd64 needs one more. */
+#define HOPS_MAX 3
+
+static const struct build_tool tools[] = {{"dpkg-deb", "dpkg"}, {"depmod", "kmod"}, {0}};
+
+void kernel_package_clear(struct kernel_package *package)
+{
+    free(package->vmlinuz);
+    free(package->version);
+    free(package->modules);
+    *package = (struct kernel_package){0};
+}
+
+char *source_path(const struct build_env *env, const struct source *source)
+{
+    const char *file = source->pos.file, *where = source->where;
+    const char *slash = file && where[0] != '/' ? strrchr(file, '/') : NULL;
+    if (!slash)
+        return xstrdup(where);
+    if (file[0] == '/' || !env->config_dir)
+        return xasprintf("%.*s/%s", (int)(slash - file), file, where);
+    return xasprintf("%s/%.*s/%s", env->config_dir, (int)(slash - file), file, where);
+}
+
+/* ---- fetching ---- */
+
+/* One field of a package; the caller's. */
+static int read_field(const struct build_env *env, const struct input *input, const char *field,
+                      char **ret_value)
+{
+    cleanup_free char *output = NULL;
+    int r = process_output((const char *const[]){"dpkg-deb", "-f", input->path, field, NULL}, &output);
+    if (r != 0)
+        return diag_errno(env->diags, r < 0 ? r : -EIO, "%s: dpkg-deb cannot read it", input->path);
+    output[strcspn(output, "\n")] = '\0';
+    *ret_value = TAKE_PTR(output);
+    return 0;
+}
+
+/* The kernel that a list of dependencies such as `linux-image-6.1.0-56-amd64 (= 6.1.192-2), other` names, as
+ * apt takes it (NAME=VERSION); the caller's, NULL: none. */
+static char *kernel_dependency(const char *depends)
+{
+    for (const char *item = depends ? depends : ""; *item; item += strcspn(item, ","), item += *item == ',') {
+        item += strspn(item, " ");
+        size_t name = strcspn(item, " ,|:");
+        if (!str_starts(item, "linux-image-"))
+            continue;
+        const char *version = item + name + strspn(item + name, " ");
+        if (!str_starts(version, "(= "))
+            return xstrndup(item, name);
+        version += strlen("(= ");
+        return xasprintf("%.*s=%.*s", (int)name, item, (int)strcspn(version, " ),"), version);
+    }
+    return NULL;
+}
+
+/* Whether it has a kernel is said by its content, which is long; its own name says it, too: the version. */
+static bool names_a_version(const char *package)
+{
+    for (const char *dot = strchr(package, '.'); dot; dot = strchr(dot + 1, '.'))
+        if (dot[1] >= '0' && dot[1] <= '9' && strchr(dot + 1, '.'))
+            return true;
+    return false;
+}
+
+static int fetch_named(const struct build_env *env, const char *name, struct input *ret_input)
+{
+    cleanup_free char *at = xstrdup(name);
+    for (int hop = 0; hop < HOPS_MAX; hop++) {
+        cleanup_input struct input input = {0};
+        cleanup_free char *depends = NULL, *package = NULL;
+        int r = fetch_target_package(env, at, &input);
+        if (r == 0)
+            r = read_field(env, &input, "Depends", &depends);
+        if (r == 0)
+            r = read_field(env, &input, "Package", &package);
+        if (r < 0)
+            return r;
+        char *next = package && names_a_version(package) ? NULL : kernel_dependency(depends);
+        if (!next) {
+            *ret_input = input;
+            input = (struct input){0};
+            return 0;
+        }
+        free(at);
+        at = next;
+    }
+    diag_error(env->diags, NULL, "package %s leads from one package to the next, and to no kernel", name);
+    return -ELOOP;
+}
+
+int kernel_package_fetch(const struct build_env *env, const struct source *source, struct input *ret_input)
+{
+    const struct digest *sum = source->has_sha256 ? &source->sha256 : NULL;
+    int r = env->only_cached ? 0 : build_need(env, "a kernel of the distribution", tools);
+    if (r < 0)
+        return r;
+    if (!str_ends(source->where, ".deb"))
+        return fetch_named(env, source->where, ret_input);
+    if (is_url(source->where))
+        return fetch_url(env, source->where, sum, ret_input);
+    cleanup_free char *path = source_path(env, source);
+    return fetch_file(env, path, sum, ret_input);
+}
+
+/* ---- unpacking ---- */
+
+/* The one name in a folder that begins with `prefix`; the caller's, without it. NULL: none or several. */
+static char *only_name(const char *folder, const char *prefix)
+{
+    char **names = NULL, *found = NULL;
+    unsigned n = 0;
+    if (dir_names(folder, NULL, &names) < 0)
+        return NULL;
+    for (char **name = names; *name; name++)
+        if (str_starts(*name, prefix) && n++ == 0)
+            found = xstrdup(*name + strlen(prefix));
+    names_free(names);
+    if (n != 1) {
+        free(found);
+        return NULL;
+    }
+    return found;
+}
+
+/* depmod's files, which Debian makes when a kernel is installed. Nothing is recorded when it fails. */
+static int run_depmod(const struct build_env *env, const char *folder)
+{
+    cleanup_free char *boot = xasprintf("%s/boot", folder);
+    cleanup_free char *version = only_name(boot, "vmlinuz-");
+    cleanup_free char *output = NULL;
+    if (!version)
+        return 0; /* said by who opens it */
+    int r = process_output((const char *const[]){"depmod", "-b", folder, version, NULL}, &output);
+    if (r == 0)
+        return 0;
+    if (r < 0)
+        return diag_errno(env->diags, r, "cannot run depmod (package kmod)");
+    diag_error(env->diags, NULL, "depmod failed with status %d for the modules of %s:\n%s", r, version,
+               output);
+    return -EIO;
+}
+
+/* Where the parts are in a folder. 0 or -ENOENT. */
+static int find_parts(const char *folder, struct kernel_package *package)
+{
+    cleanup_free char *boot = xasprintf("%s/boot", folder);
+    package->version = only_name(boot, "vmlinuz-");
+    if (!package->version)
+        return -ENOENT;
+    package->vmlinuz = xasprintf("%s/vmlinuz-%s", boot, package->version);
+    package->modules = xasprintf("%s/lib/modules/%s", folder, package->version);
+    if (!file_exists(package->modules)) { /* where / is merged into /usr */
+        free(package->modules);
+        package->modules = xasprintf("%s/usr/lib/modules/%s", folder, package->version);
+    }
+    return 0;
+}
+
+int kernel_package_open(const struct build_env *env, const struct input *input,
+                        struct kernel_package *ret_package)
+{
+    cleanup_free char *folder = NULL;
+    struct kernel_package package = {0};
+    int r = unpack_package(env, input, run_depmod, &folder);
+    if (r < 0)
+        return r;
+    r = find_parts(folder, &package);
+    if (r < 0) {
+        diag_error(env->diags, NULL,
+                   "%s has no kernel boot/vmlinuz-VERSION in it; name a package like linux-image-amd64",
+                   input->path);
+        return r;
+    }
+    *ret_package = package;
+    return 0;
+}
