@@ -167,12 +167,30 @@ static int find_parts(const char *folder, struct kernel_package *package)
     return 0;
 }
 
+/* A package is for one architecture, and its kernel is none of another one's. */
+static int check_arch(const struct build_env *env, const struct input *input)
+{
+    static const char *const debian[ARCHS] = {[ARCH_X86_64] = "amd64", [ARCH_ARM64] = "arm64"};
+    cleanup_free char *arch = NULL;
+    int r = read_field(env, input, "Architecture", &arch);
+    if (r < 0 || str_eq(arch, debian[env->arch]))
+        return r;
+    diag_error(
+        env->diags, NULL,
+        "%s is for %s, and the profile that boots it is for %s: give that one a kernel that is built, or a "
+        "package of its architecture as a .deb",
+        input->path, arch, arch_name(env->arch));
+    return -EINVAL;
+}
+
 int kernel_package_open(const struct build_env *env, const struct input *input,
                         struct kernel_package *ret_package)
 {
     cleanup_free char *folder = NULL;
     struct kernel_package package = {0};
-    int r = unpack_package(env, input, run_depmod, &folder);
+    int r = check_arch(env, input);
+    if (r == 0)
+        r = unpack_package(env, input, run_depmod, &folder);
     if (r < 0)
         return r;
     r = find_parts(folder, &package);

@@ -28,7 +28,10 @@ static int measure(struct build_session *s, const char *name, unsigned depth, st
     cleanup_free char *folder = kernel_build_folder(def, &s->env);
     int r = kernel_size_read(folder, depth, &s->diags, ret_size);
     if (r == -ENOENT && s->diags.errors == 0)
-        diag_error(&s->diags, NULL, "kernel %s has no build folder here; `rambox kernel build %s` makes it",
+        diag_error(&s->diags, NULL,
+                   "kernel %s has no build folder here: it was not built yet (`rambox kernel build %s`), or "
+                   "only what came "
+                   "out was kept",
                    name, name);
     return r;
 }

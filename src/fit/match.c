@@ -141,20 +141,29 @@ static bool in_list(const char *const *list, const char *word)
     return false;
 }
 
-/* NULL: it is wanted; else the kind that is not. */
-static const char *kind_left_out(const struct fit_options *options, const struct module *module)
+/* NULL: it is wanted; else the kind, which is not. */
+static const char *left_out(const struct fit_options *options, const char *kind)
 {
-    const char *kind = driver_kind(module->path);
     bool wanted = str_eq(kind, "bus") ||
                   ((!options->only || in_list(options->only, kind)) && !in_list(options->without, kind));
     return wanted ? NULL : kind;
 }
 
+static const char *kind_left_out(const struct fit_options *options, const struct module *module)
+{
+    return left_out(options, driver_kind(module->path));
+}
+
 /* ---- devices ---- */
 
-static void use_known(struct fit *fit, struct fit_device *d, const struct known_device *known)
+static void use_known(struct fit *fit, const struct fit_options *options, struct fit_device *d,
+                      const struct known_device *known)
 {
-    if (known->symbols) {
+    const char *kind = known->symbols && strstr(known->symbols, "INPUT_") ? left_out(options, "input") : NULL;
+    if (kind) {
+        d->outcome = DEVICE_LEFT_OUT;
+        d->reason = xasprintf("%s is of the kind %s, which was left out", known->driver, kind);
+    } else if (known->symbols) {
         VEC_PUSH(&d->drivers, add_known(fit, known));
         d->outcome = DEVICE_DRIVEN;
     } else {
@@ -244,7 +253,7 @@ static void match_device(struct fit *fit, const char *tree, const struct fit_opt
         known = matches.list.n ? NULL : known_device(modalias, 0);
     }
     if (known)
-        use_known(fit, d, known);
+        use_known(fit, options, d, known);
     else if (matches.list.n)
         use_matches(fit, tree, options, d, &matches);
     else

@@ -154,6 +154,9 @@ static uint64_t rto_of(const struct tftp_transfer *x)
  * long. */
 static void take_sample(struct tftp_transfer *x, uint64_t rtt)
 {
+    uint64_t credible = 2 * rto_of(x) > x->rto_us ? 2 * rto_of(x) : x->rto_us;
+    if (x->srtt_us && rtt > credible)
+        rtt = credible;
     if (x->srtt_us == 0) {
         x->srtt_us = rtt ? rtt : 1;
         x->rttvar_us = rtt / 2;
@@ -165,7 +168,8 @@ static void take_sample(struct tftp_transfer *x, uint64_t rtt)
         x->rttvar_us = (3 * x->rttvar_us + rtt - x->srtt_us) / 4;
         x->srtt_us = (7 * x->srtt_us + rtt) / 8;
     }
-    x->rtt_min_us = rtt < x->rtt_min_us ? rtt : x->rtt_min_us + (rtt - x->rtt_min_us) / 8;
+    uint64_t most = x->rtt_min_us + x->rtt_min_us / 2 + TFTP_SECOND / 10000; /* whatever one sample says */
+    x->rtt_min_us = rtt < most ? rtt : most;
     x->rto_us = rto_of(x);
 }
 
@@ -285,9 +289,8 @@ void tftp_take_ack(struct tftp_table *t, struct tftp_transfer *x, const struct m
     }
     if (answers)
         tftp_send_window(t, x, now->mono_us);
-    else
-        x->rtt_min_us /=
-            2; /* or it was a slow one that we take for the fastest: the next ACK may be an answer */
+    else /* or those before were slow ones, and it is an answer: then the next ACK counts as one */
+        x->rtt_min_us /= 2;
     if (now->mono_us - x->told_us >= PROGRESS_EVERY(t->transfers)) {
         x->told_us = now->mono_us;
         emit(t, now, x, EVENT_FILE_PROGRESS, NULL);

@@ -24,7 +24,8 @@ enum {
 
 static const struct build_tool objcopy[ARCHS] = {
     [ARCH_X86_64] = {"objcopy", "binutils"},
-    [ARCH_ARM64] = {"aarch64-linux-gnu-objcopy", "binutils-aarch64-linux-gnu"},
+    /* its own package is binutils-aarch64-linux-gnu; this one, which the kernel needs, brings it along */
+    [ARCH_ARM64] = {"aarch64-linux-gnu-objcopy", "gcc-aarch64-linux-gnu"},
 };
 
 /* Of another architecture than x86_64: its package cannot be installed beside the machine's. */

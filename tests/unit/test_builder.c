@@ -43,6 +43,7 @@ static int set_up(void **state)
     put(f, "kernels/plain.yaml", "source: {package: linux-source-6.1}\nfragments: [base]\n");
     put(f, "kernels/full.yaml",
         "source: {package: linux-source-6.1}\nfragments: [base]\ninitramfs: inside\n");
+    put(f, "kernels/dist.yaml", "source: {distribution: linux-image-amd64}\nmodules: [virtio_net]\n");
     put(f, "rambox.yaml",
         "subnets:\n  lab: {prefix: 192.168.7.0/24}\n"
         "profiles:\n"
@@ -108,6 +109,7 @@ static void names_are_selected(void **state)
     assert_selected(f, (char *[]){"full", "inside", "tiny", NULL}, "image/inside kernel/full image/tiny");
     assert_selected(f, (char *[]){"smallest", NULL}, "image/smallest kernel/smallest");
     assert_selected(f, (char *[]){"kernel/smallest", NULL}, "kernel/smallest");
+    assert_selected(f, (char *[]){"dist", NULL}, "kernel/dist modules/dist");
     cleanup_build_list struct build_list list = {0};
     assert_int_equal(builder_select(f->site, (char *[]){"tinny", "image/plain", NULL}, &f->diags, &list),
                      -ENOENT);

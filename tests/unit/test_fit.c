@@ -360,10 +360,12 @@ static void kinds_left_out(void **state)
     const struct bed *bed = *state;
     catalog_parse(catalog_text, &bus.catalog);
     read_text("00:02.0 0200: 1af4:1000\n00:1f.2 0106: 8086:2922\n", &bus.hardware);
+    read_text("acpi:PNP0303:\n", &bus.hardware);
     fit_match(&bus, bed->tree, &options);
     assert_non_null(driver_of(&bus, "virtio_pci"));
     assert_non_null(driver_of(&bus, "virtio_net"));
     assert_null(driver_of(&bus, "ahci"));
+    assert_null(driver_of(&bus, "atkbd"));
     assert_string_equal(driver_kind("drivers/net/wireless/ath/ath9k/ath9k"), "wireless");
     assert_string_equal(driver_kind("drivers/net/virtio_net"), "network");
 }

@@ -145,8 +145,6 @@ static void test_repeated_ack(void **state)
         bed.now.mono_us += SECOND; /* the clock was not looked at */
         ack(4 * (i + 1));
     }
-    tick_after(0);
-    assert_true(tftp_next_deadline(bed.table) > bed.now.mono_us + 400 * MS);
     for (unsigned block = 12; block <= 12 + 8 * 4; block += 4)
         ack(block);
     tick_after(0);
