@@ -155,6 +155,8 @@ const struct command command_try = {
         "                   bios-pxelinux, bios-lpxelinux, bios-ipxe\n"
         "                   uefi-ipxe, uefi-grub, uefi-unified         OVMF by PXE\n"
         "                   uefi-http, uefi-http-ipxe                  OVMF by HTTP boot\n"
+        "                   secureboot       OVMF with Secure Boot and Microsoft's keys: shim, GRUB and the\n"
+        "                                    distribution's signed kernel\n"
         "                   secureboot-own   OVMF with Secure Boot and the key of `secure_boot:`, by HTTP "
         "boot\n"
         "                   arm64-pxe, arm64-http                      AAVMF: an arm64 machine\n"

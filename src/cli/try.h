@@ -22,6 +22,7 @@ struct try_firmware {
     const char *kernel; /* of the built-in profile; NULL: it stays as it is */
     double target_s;    /* power-on to ready; 0: none */
     bool own_key;       /* its variable store has the certificate of the site's `secure_boot:` */
+    unsigned memory_mb; /* what its kernel needs beyond the firmware; 0: no more than that */
 };
 const struct try_firmware *try_firmware_default(void);
 /* NULL when there is none of this name. */

@@ -11,18 +11,19 @@
 
 /* The targets are what the same path takes here when dnsmasq, tftpd-hpa and nginx serve it (bench/boot). */
 static const struct try_firmware firmwares[] = {
-    {"bios", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, NULL, NULL, 4.5, false}, /* the server's choice */
-    {"bios-pxelinux", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, "pxelinux", NULL, 4.5, false},
-    {"bios-lpxelinux", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, "lpxelinux", NULL, 4.6, false},
-    {"bios-ipxe", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, "ipxe", NULL, 4.1, false},
-    {"uefi-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_PXE, "ipxe", "efi", 12.1, false},
-    {"uefi-grub", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_PXE, "grub", "efi", 10.2, false},
-    {"uefi-unified", "uefi-uki", LAB_FIRMWARE_UEFI, LAB_METHOD_PXE, "unified", "efi", 10.4, false},
-    {"uefi-http", "uefi-http-unified", LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "unified", "efi", 10.3, false},
-    {"uefi-http-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "ipxe", "efi", 0, false},
-    {"secureboot-own", NULL, LAB_FIRMWARE_SECURE, LAB_METHOD_HTTP, "unified", "efi", 0, true},
-    {"arm64-pxe", "arm64-unified", LAB_FIRMWARE_ARM64, LAB_METHOD_PXE, "unified", NULL, 0, false},
-    {"arm64-http", "arm64", LAB_FIRMWARE_ARM64, LAB_METHOD_HTTP, "unified", NULL, 0, false},
+    {"bios", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, NULL, NULL, 4.5, false, 0}, /* the server's choice */
+    {"bios-pxelinux", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, "pxelinux", NULL, 4.5, false, 0},
+    {"bios-lpxelinux", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, "lpxelinux", NULL, 4.6, false, 0},
+    {"bios-ipxe", NULL, LAB_FIRMWARE_BIOS, LAB_METHOD_PXE, "ipxe", NULL, 4.1, false, 0},
+    {"uefi-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_PXE, "ipxe", "efi", 12.1, false, 0},
+    {"uefi-grub", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_PXE, "grub", "efi", 10.2, false, 0},
+    {"uefi-unified", "uefi-uki", LAB_FIRMWARE_UEFI, LAB_METHOD_PXE, "unified", "efi", 10.4, false, 0},
+    {"uefi-http", "uefi-http-unified", LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "unified", "efi", 10.3, false, 0},
+    {"uefi-http-ipxe", NULL, LAB_FIRMWARE_UEFI, LAB_METHOD_HTTP, "ipxe", "efi", 0, false, 0},
+    {"secureboot", "uefi-shim", LAB_FIRMWARE_SECURE, LAB_METHOD_PXE, "shim", "cloud", 0, false, 512},
+    {"secureboot-own", NULL, LAB_FIRMWARE_SECURE, LAB_METHOD_HTTP, "unified", "efi", 0, true, 0},
+    {"arm64-pxe", "arm64-unified", LAB_FIRMWARE_ARM64, LAB_METHOD_PXE, "unified", NULL, 0, false, 0},
+    {"arm64-http", "arm64", LAB_FIRMWARE_ARM64, LAB_METHOD_HTTP, "unified", NULL, 0, false, 0},
     {0},
 };
 

@@ -151,13 +151,16 @@ static void choose_memory(struct try *t, const struct profile *profile)
 {
     const struct lab_firmware_info *info = lab_firmware_info(t->options.firmware->firmware);
     uint64_t wanted = t->options.memory ? t->options.memory : profile ? profile->memory : 0;
-    t->options.memory = wanted ? wanted : info->memory;
-    if (wanted >= info->memory || !info->code)
+    uint64_t kernel = (uint64_t)t->options.firmware->memory_mb << 20;
+    uint64_t needed = kernel > info->memory ? kernel : info->memory;
+    t->options.memory = wanted ? wanted : needed;
+    if (wanted >= needed || !info->code)
         return;
     if (wanted)
         diag_note(&t->diags, NULL, "%s needs %u MiB of memory, so the nodes have that instead of %u MiB",
-                  info->name, (unsigned)(info->memory >> 20), (unsigned)(wanted >> 20));
-    t->options.memory = info->memory;
+                  needed > info->memory ? t->options.firmware->name : info->name, (unsigned)(needed >> 20),
+                  (unsigned)(wanted >> 20));
+    t->options.memory = needed;
 }
 
 /* The profiles of our nodes ask for the loader of the boot path; the built-in one also for a kernel that the

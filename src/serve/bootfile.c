@@ -50,9 +50,10 @@ size_t bootfile_names(const char *name, const char *ret_names[static BOOTFILE_NA
 {
     enum boot_program program = program_of(name);
     size_t n = 0;
-    ret_names[n++] = name;
+    /* First, since Debian has an unsigned shim beside it, by the other name. */
     if (program != PROGRAM_NONE && !str_eq(boot_programs[program].file, name))
         ret_names[n++] = boot_programs[program].file;
+    ret_names[n++] = name;
     return n;
 }
 

@@ -36,8 +36,8 @@ unsigned bootfile_found(const int *folder_fds, size_t n);
 unsigned bootfile_found_here(const char *own);
 #define BOOTFILE_ALL ((1u << PROGRAMS) - 1)
 
-/* The names in a loader folder under which `name` may be: what the user put there by that name, and what the
- * distribution calls it. Returns how many. */
+/* The names in a loader folder under which `name` may be, in the order in which they are looked for: what the
+ * distribution calls it, and what a user may. Returns how many. */
 #define BOOTFILE_NAMES_MAX 2
 size_t bootfile_names(const char *name, const char *ret_names[static BOOTFILE_NAMES_MAX]);
 
