@@ -185,7 +185,7 @@ json() {
 }
 
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + ($1 < 60 ? 60 : $1))) # a limit is for what hangs; a busy machine has at least a minute
     shift
     while ! "$@"; do
         [ "$SECONDS" -lt "$end" ] || return 1
