@@ -10,6 +10,7 @@
  *     pxelinux.cfg/NAME                PXELINUX       (serve/pxelinux.h says which names)
  *     grub.cfg, grub.cfg-NAME          GRUB           (also in grub/ and boot/grub/; the same names)
  *     boot.ipxe                        iPXE: a script that asks for its machine's own by HTTP
+ *     ipxe                             iPXE: the machine's own, of whoever asks
  *
  * A file is mapped once and shared by all who read it; who holds a reference reads the bytes it began with,
  * whatever happens to the name (F10). Safe from any thread.
