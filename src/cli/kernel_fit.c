@@ -11,7 +11,7 @@
 static const char *const base_fragments[] = {"base", "smp", "inet", "console-serial", "initrd-zstd"};
 #define DEFAULT_SOURCE  "linux-source-6.1"
 #define DEFAULT_MODULES "linux-image-amd64"
-#define DEFAULT_NAME    "fitted"
+#define DEFAULT_NAME    "fit"
 #define MADE_BY         "`rambox kernel fit`"
 
 struct given {
@@ -329,7 +329,7 @@ const struct command command_kernel_fit = {
         "  --kernel NAME      the kernel definition that it goes on top of; its name is the default of "
         "--name\n"
         "  --source PACKAGE   without --kernel: the kernel's sources (linux-source-6.1)\n"
-        "  --name NAME        name of the fragment (fitted)\n"
+        "  --name NAME        name of the fragment (fit)\n"
         "  --define           write kernels/NAME.yaml as well: a small kernel with these drivers\n"
         "  --modules PACKAGE  the kernel package, or a folder like /lib/modules/RELEASE, whose drivers are "
         "known\n"

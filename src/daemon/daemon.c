@@ -775,6 +775,8 @@ static int start_watch(struct daemon *d)
                                   .share_dir = d->options->share_dir,
                                   .state_dir = d->state_dir,
                                   .artifacts = d->options->artifacts,
+                                  .incomplete = d->generations.current &&
+                                                generation_lacks_kernels(d->generations.current),
                                   .on_generation = on_generation,
                                   .on_attempt = on_attempt,
                                   .user = d};
