@@ -401,6 +401,7 @@ static void note_program(struct entry *e, const struct event *event)
     case EVENT_DHCP_IN:
     case EVENT_STAGE:
     case EVENT_FACTS:
+    case EVENT_HARDWARE:
         e->whole_us = 0;
         return;
     default:
