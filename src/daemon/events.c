@@ -267,6 +267,13 @@ static void log_stage(struct events *events, const struct event *e)
              (double)e->node_us / 1e6);
 }
 
+static void log_hardware(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX];
+    (void)events;
+    log_info("node: %s is hardware class %s: %s", who(e, buf), e->class, e->detail);
+}
+
 static void log_unstarted(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX];
@@ -345,23 +352,30 @@ static void store_facts(struct events *events, const struct event *e)
         store_one(events, &op);
 } /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
 
+static void store_hardware(struct events *events, const struct event *e)
+{
+    struct store_op op = {.kind = STORE_MACHINE_PUT,
+                          .machine = {.mac = e->mac,
+                                      .boot = e->boot,
+                                      .at_us = e->at.unix_us,
+                                      .json = e->json ? strdup(e->json) : NULL}};
+    snprintf(op.machine.node, sizeof(op.machine.node), "%s", e->node ? e->node : "");
+    snprintf(op.machine.class, sizeof(op.machine.class), "%s", e->class);
+    if (op.machine.json)
+        store_one(events, &op);
+} /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
+
 static const struct {
     void (*log)(struct events *events, const struct event *e);
     void (*store)(struct events *events, const struct event *e); /* only events that belong to a boot */
 } handlers[] = {
-    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},
-    [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
-    [EVENT_DHCP_IGNORED] = {log_limited, NULL},
-    [EVENT_DHCP_ALERT] = {log_limited, NULL},
-    [EVENT_FILE_START] = {log_nothing, NULL},
-    [EVENT_FILE_PROGRESS] = {log_nothing, NULL},
-    [EVENT_FILE_END] = {log_file_end, store_file},
-    [EVENT_FILE_REFUSED] = {log_limited, NULL},
-    [EVENT_FILE_ABORTED] = {log_file_aborted, NULL},
-    [EVENT_BOOT] = {log_boot, store_boot},
-    [EVENT_STAGE] = {log_stage, store_stage},
-    [EVENT_FACTS] = {log_nothing, store_facts},
-    [EVENT_UNSTARTED] = {log_unstarted, store_unstarted},
+    [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},       [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
+    [EVENT_DHCP_IGNORED] = {log_limited, NULL},        [EVENT_DHCP_ALERT] = {log_limited, NULL},
+    [EVENT_FILE_START] = {log_nothing, NULL},          [EVENT_FILE_PROGRESS] = {log_nothing, NULL},
+    [EVENT_FILE_END] = {log_file_end, store_file},     [EVENT_FILE_REFUSED] = {log_limited, NULL},
+    [EVENT_FILE_ABORTED] = {log_file_aborted, NULL},   [EVENT_BOOT] = {log_boot, store_boot},
+    [EVENT_STAGE] = {log_stage, store_stage},          [EVENT_FACTS] = {log_nothing, store_facts},
+    [EVENT_HARDWARE] = {log_hardware, store_hardware}, [EVENT_UNSTARTED] = {log_unstarted, store_unstarted},
 };
 
 static void emit(struct event_sink *sink, const struct event *e)

@@ -146,14 +146,7 @@ const char *machine_label_cut(const struct machine *m, char *buf, size_t size)
         snprintf(buf, size, "no name");
     else
         snprintf(buf, size, "%s%s%s", vendor ? vendor : "", vendor && name ? " " : "", name ? name : "");
-    /* A character that was cut in its middle would break the JSON it is told in. */
-    for (size_t at = 0, n; buf[at]; at += n) {
-        n = utf8_size(buf + at, strlen(buf + at));
-        if (n == 0) {
-            buf[at] = '\0';
-            break;
-        }
-    }
+    utf8_cut(buf); /* half a character would break the JSON it is told in */
     return buf;
 }
 
