@@ -163,6 +163,7 @@ struct class_job {
     char name[ARTIFACT_NAME_MAX]; /* of the kernel */
     char *config, *yaml;          /* its two files */
     char *text;                   /* of the definition; NULL: it is there already, and stays */
+    struct built built;
 };
 
 static void class_job_end(struct class_job *job)
@@ -209,17 +210,22 @@ static int write_fragment(const struct class_job *job, const struct fit *fit,
     return r < 0 ? diag_errno(diags, r, "cannot write %s", job->config) : 0;
 }
 
-static int build(const struct class_job *job, struct build_list *list)
+static int build(struct class_job *job)
 {
     struct build_session *s = job->session;
+    cleanup_build_list struct build_list list = {0};
     cleanup_free char *kernel = xasprintf("kernel/%s", job->name);
     char *const names[] = {kernel, NULL};
-    int r = builder_select(s->site, names, &s->diags, list);
-    return r < 0 ? r : builder_build(s->builder, s->site, list);
+    int r = builder_select(s->site, names, &s->diags, &list);
+    if (r == 0)
+        r = builder_build(s->builder, s->site, &list);
+    VEC_EACH(item, &list.items)
+        job->built = item->built;
+    return r;
 }
 
 /* Finds, writes, builds, defines; the definition last. */
-static int fit_and_build(struct class_job *job, struct fit *fit, struct str *text, struct build_list *list)
+static int fit_and_build(struct class_job *job, struct fit *fit, struct str *text)
 {
     struct build_session *s = job->session;
     int r = fit_check_target(job->config, &s->diags);
@@ -236,28 +242,27 @@ static int fit_and_build(struct class_job *job, struct fit *fit, struct str *tex
     if (r == 0)
         r = write_fragment(job, fit, &options, text, &s->diags);
     if (r == 0)
-        r = build(job, list);
+        r = build(job);
     if (r < 0 || !job->text)
         return r;
     r = file_write_atomic(job->yaml, job->text, strlen(job->text), 0644);
     return r < 0 ? diag_errno(&s->diags, r, "cannot write %s", job->yaml) : 0;
 }
 
-static json_t *outcome_to_json(const struct class_job *job, const struct fit *fit, const struct str *text,
-                               const struct build_item *item)
+static json_t *outcome_to_json(const struct class_job *job, const struct fit *fit, const struct str *text)
 {
     char hex[DIGEST_TEXT_MAX];
     json_t *document = fit_to_json(fit, job->name, job->config, text);
     json_object_set_new(document, "class", json_string(job->class->id));
-    json_object_set_new(document, "sha256", json_string(digest_format(&item->built.artifact, hex)));
-    json_object_set_new(document, "size", json_integer((json_int_t)item->built.size));
+    json_object_set_new(document, "sha256", json_string(digest_format(&job->built.artifact, hex)));
+    json_object_set_new(document, "size", json_integer((json_int_t)job->built.size));
     return document;
 }
 
-static void tell(const struct class_job *job, const struct fit *fit, const struct build_item *item)
+static void tell(const struct class_job *job, const struct fit *fit)
 {
     char size[SIZE_TEXT_MAX];
-    format_size(item->built.size, size);
+    format_size(job->built.size, size);
     if (job->request->follow) {
         log_info("hardware class %s (%s): its kernel %s is built, %s", job->class->id, job->class->label,
                  job->name, size);
@@ -276,7 +281,6 @@ static int fit_class(struct context *context, const struct class_request *reques
     cleanup_build_session struct build_session session = {0};
     cleanup_class_job struct class_job job = {
         .context = context, .request = request, .class = class, .session = &session};
-    cleanup_build_list struct build_list list = {0};
     cleanup_str struct str text = {0};
     struct fit fit = {.hardware = class->hardware}; /* lent */
     class_kernel_format(class->id, false, job.name);
@@ -284,12 +288,12 @@ static int fit_class(struct context *context, const struct class_request *reques
     job.yaml = xasprintf("%s/kernels/%s.yaml", context->config_dir, job.name);
     int r = build_session_begin(&session, context);
     if (r == 0)
-        r = fit_and_build(&job, &fit, &text, &list);
+        r = fit_and_build(&job, &fit, &text);
     report_diags(context, &session.diags);
     if (r == 0 && documents)
-        json_array_append_new(documents, outcome_to_json(&job, &fit, &text, &list.items.items[0]));
+        json_array_append_new(documents, outcome_to_json(&job, &fit, &text));
     else if (r == 0)
-        tell(&job, &fit, &list.items.items[0]);
+        tell(&job, &fit);
     fit.hardware = (struct hardware){0};
     fit_free(&fit);
     return r;

@@ -395,7 +395,6 @@ const struct command command_kernel_fit = {
         "boot it\n"
         "  --follow           with --class all: go on, for each class of which a node with `kernel: fitted` "
         "reports\n"
-        "\n"
         "  --nice N           the priority of --class (19, the lowest; 0 is everybody's)\n"
         "\n"
         "Examples:\n"
