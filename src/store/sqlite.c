@@ -258,6 +258,14 @@ void store_op_clear(struct store_op *op)
         free(TAKE_PTR(op->machine.json));
 }
 
+size_t store_op_owned(const struct store_op *op)
+{
+    const char *json = op->kind == STORE_REPORT        ? op->report.json
+                       : op->kind == STORE_MACHINE_PUT ? op->machine.json
+                                                       : NULL;
+    return json ? strlen(json) + 1 : 0;
+}
+
 static void bind_text(sqlite3_stmt *st, int i, const char *text, size_t limit)
 {
     sqlite3_bind_text(st, i, text, (int)strnlen(text, limit), SQLITE_STATIC);

@@ -82,6 +82,8 @@ struct store_op {
     };
 };
 void store_op_clear(struct store_op *op);
+/* Bytes of what it owns. */
+size_t store_op_owned(const struct store_op *op);
 
 /* Does them all, in order, in one transaction that is on stable storage when this returns 0. On failure
  * nothing was done: -ENOSPC, -EIO, ... */
