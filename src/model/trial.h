@@ -5,8 +5,13 @@
 #include "base/hash.h"
 #include "model/machine.h"
 
-enum trial_state { TRIAL_RUNNING, TRIAL_PROVEN, TRIAL_FAILED };
-/* `trial`, `proven`, `failed`. */
+enum trial_state {
+    TRIAL_RUNNING,
+    TRIAL_PROVEN,    /* the machine reported ready */
+    TRIAL_FAILED,    /* it had the kernel and did not in its time, or began another boot */
+    TRIAL_WITHDRAWN, /* it never had the kernel: the next boot of the class tries it */
+};
+/* `trial`, `proven`, `failed`, `withdrawn`. */
 const char *trial_state_name(enum trial_state state);
 
 struct trial {

@@ -757,7 +757,7 @@ static int trial_row(sqlite3_stmt *st, void *user)
         .begun_us = sqlite3_column_int64(st, 6),
         .ended_us = sqlite3_column_int64(st, 7),
     };
-    if (state < TRIAL_RUNNING || state > TRIAL_FAILED ||
+    if (state < TRIAL_RUNNING || state > TRIAL_WITHDRAWN ||
         column_blob(st, 1, t.kernel.b, sizeof(t.kernel.b)) < 0)
         return -EUCLEAN;
     column_text(st, 0, t.class, sizeof(t.class));
