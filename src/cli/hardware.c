@@ -220,7 +220,7 @@ static json_t *class_to_json(const struct view *view, const char *class, const s
                      "trials", trials, "machines", machines);
 }
 
-static void print_kernel(const struct view *view, const char *class, const struct machine *machine)
+static void print_kernel(const struct view *view, const char *class)
 {
     char when[WHEN_TEXT_MAX];
     const struct trial *trial;
@@ -290,7 +290,7 @@ static int print_class(const struct view *view, const char *class, const struct 
                                     : "no UEFI",
            m->bios ? ", version " : "", m->bios ? m->bios : "", counts.devices, counts.undriven,
            m->incomplete ? "; there is more than a report can say" : "");
-    print_kernel(view, class, m);
+    print_kernel(view, class);
     print_machines(view);
     print_devices(m);
     print_firmware(m);
