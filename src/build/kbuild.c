@@ -212,6 +212,8 @@ int kbuild_check(const struct kbuild *b, const struct build_env *env, const stru
             (void)kconfig_read(&tree, &kconfig);
             read = true;
         }
+        if (asked->if_known && !kconfig_find(&kconfig, asked->name))
+            continue;
         /* Off is what everything is that does not exist: a fragment may name symbols of other versions. */
         cleanup_str struct str why = {0};
         kconfig_explain(&kconfig, &values, asked, &why);
