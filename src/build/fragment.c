@@ -171,8 +171,7 @@ void fragments_add_all(struct fragments *f, const struct fragments *other)
     cleanup_diags struct diags unused = {0};
     VEC_EACH(it, &other->list)
         ask(f,
-            (struct asked){
-                .name = xstrdup(it->name), .value = xstrdup(it->value), .if_known = it->if_known},
+            (struct asked){.name = xstrdup(it->name), .value = xstrdup(it->value), .if_known = it->if_known},
             &(struct pos){.file = it->file, .line = it->line, .column = it->column}, &unused);
 }
 
