@@ -3,7 +3,6 @@
 #include "cli/build_session.h"
 #include "kernel/fragment_info.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 static json_t *fragment_to_json(const struct fragment_info *info)
@@ -11,21 +10,25 @@ static json_t *fragment_to_json(const struct fragment_info *info)
     json_t *needs = json_array();
     VEC_EACH(need, &info->needs)
         json_array_append_new(needs, json_string(*need));
-    return json_pack(
-        "{s:s, s:s?, s:o, s:o, s:o, s:s, s:b}", "name", info->name, "for", info->purpose, "needs", needs,
-        "image_bytes", info->measured ? json_integer(info->image_bytes) : json_null(), "ram_bytes",
-        info->measured ? json_integer(info->ram_bytes) : json_null(), "file", info->file, "own", info->own);
+    json_t *object = json_pack("{s:s, s:s?, s:o, s:s, s:b}", "name", info->name, "for", info->purpose,
+                               "needs", needs, "file", info->file, "own", info->own);
+    if (info->cost != COST_NOT_KNOWN) {
+        json_object_set_new(object, "image_bytes", json_integer(info->image_bytes));
+        json_object_set_new(object, "ram_bytes", json_integer(info->ram_bytes));
+        json_object_set_new(object, "measured", json_boolean(info->cost == COST_MEASURED));
+    }
+    return object;
 }
 
-/* `12.3 kB`, `-1.20 MB`; `?` where nobody measured it. */
+/* `12.3 kB`, `-1.20 MB`, `~40 kB` where it was estimated; `?` where not even that. */
 static const char *cost_text(const struct fragment_info *info, int64_t bytes, char text[static SIZE_TEXT_MAX])
 {
     char size[SIZE_TEXT_MAX];
-    if (!info->measured)
+    if (info->cost == COST_NOT_KNOWN)
         snprintf(text, SIZE_TEXT_MAX, "?");
     else
-        snprintf(text, SIZE_TEXT_MAX, "%s%.22s", bytes < 0 ? "-" : "",
-                 format_size(bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes, size));
+        snprintf(text, SIZE_TEXT_MAX, "%s%s%.20s", info->cost == COST_ESTIMATED ? "~" : "",
+                 bytes < 0 ? "-" : "", format_size(bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes, size));
     return text;
 }
 
@@ -109,7 +112,10 @@ const struct command command_kernel_fragments = {
         "for, and\n"
         "which others it takes. The figures are from Debian's Linux 6.1 for x86_64, compressed with zstd, on "
         "top of\n"
-        "base, smp and console-serial; ? is said of those that were not measured, which are your own.\n"
+        "base, smp and console-serial; ~ stands before what is estimated from the sizes of objects, and ? "
+        "where "
+        "nothing\n"
+        "is known, as with your own.\n"
         "\n"
         "Examples:\n"
         "  rambox kernel fragments\n"

@@ -90,8 +90,11 @@ static bool take_number(const char **text, const char *after, int64_t *ret_numbe
 
 static void take_cost(struct fragment_info *info, const char *words)
 {
-    info->measured = take_number(&words, " bytes of bzImage and ", &info->image_bytes) &&
-                     take_number(&words, " bytes of RAM", &info->ram_bytes) && *words == '\0';
+    bool about = str_starts(words, "about ");
+    words += about ? strlen("about ") : 0;
+    if (take_number(&words, " bytes of bzImage and ", &info->image_bytes) &&
+        take_number(&words, " bytes of RAM", &info->ram_bytes) && *words == '\0')
+        info->cost = about ? COST_ESTIMATED : COST_MEASURED;
 }
 
 void fragment_info_parse(const char *text, struct fragment_info *ret_info)

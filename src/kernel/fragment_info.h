@@ -2,7 +2,8 @@
  *
  *     # NAME: what it is for, in words.
  *     # Needs OTHER[, OTHER][ and OTHER].
- *     # Costs N bytes of bzImage and M bytes of RAM.
+ *     # Costs N bytes of bzImage and M bytes of RAM.        as measured; or, as estimated,
+ *     # Costs about N bytes of bzImage and M bytes of RAM.
  *
  * Each sentence may stand anywhere in it, over several lines; what a person writes into a fragment of their
  * own need not have any of them.
@@ -19,7 +20,7 @@ struct fragment_info {
     char *file;    /* where it is */
     char *purpose; /* without the two sentences below; NULL: it does not say */
     VEC(char *) needs;
-    bool measured;                  /* it says what it costs */
+    enum { COST_NOT_KNOWN, COST_ESTIMATED, COST_MEASURED } cost;
     int64_t image_bytes, ram_bytes; /* what it adds; negative where it saves */
     bool own;                       /* the user's, in CONFIG_DIR/kernels */
 };
