@@ -84,8 +84,8 @@ struct work {
     struct digest source; /* stands for the content of the tree */
     char *source_words;   /* the same for people */
     char *compiler;       /* the first line of what it says of itself */
-    char *ccache_env; /* CCACHE_DIR=...; NULL: there is no ccache, or the user says where it keeps things */
-    bool ccache;
+    char *ccache_path;    /* PATH=... with ccache's compilers first; NULL: there is no ccache */
+    char *ccache_dir;     /* CCACHE_DIR=...; NULL: none, or the user says where it keeps things */
 };
 
 static void work_clear(struct work *w)
@@ -98,17 +98,33 @@ static void work_clear(struct work *w)
     free(w->initramfs);
     free(w->source_words);
     free(w->compiler);
-    free(w->ccache_env);
+    free(w->ccache_path);
+    free(w->ccache_dir);
     fragments_free(&w->fragments);
 }
 #define cleanup_work __attribute__((cleanup(work_clear)))
 
+/* Folders in which ccache, where it is installed, has the names of compilers. By these, not by other words
+ * for the compiler, it comes and goes without anything being compiled anew for that. */
+static const char *const ccache_folders[] = {"/usr/lib/ccache", "/usr/lib64/ccache"};
+
+static void find_ccache(struct work *w)
+{
+    const char *path = getenv("PATH");
+    for (size_t i = 0; i < ARRAY_SIZE(ccache_folders) && !w->ccache_path; i++) {
+        cleanup_free char *compiler = xasprintf("%s/%s", ccache_folders[i], w->arch->compiler);
+        if (file_exists(compiler))
+            w->ccache_path = xasprintf("PATH=%s:%s", ccache_folders[i], path ? path : "/usr/bin:/bin");
+    }
+    if (w->ccache_path && !getenv("CCACHE_DIR"))
+        w->ccache_dir = xasprintf("CCACHE_DIR=%s/ccache", w->env->cache_dir);
+}
+
 static struct work work_of(const struct kernel_def *def, const struct build_env *env)
 {
     char name[ARTIFACT_NAME_MAX];
-    cleanup_free char *ccache = find_program("ccache");
     artifact_name_format(def->name, env->arch, name);
-    return (struct work){
+    struct work w = {
         .def = def,
         .env = env,
         .arch = &kernel_archs[env->arch],
@@ -116,10 +132,9 @@ static struct work work_of(const struct kernel_def *def, const struct build_env 
         .label = xasprintf("kernel %s", name),
         .out = kernel_build_folder(def, env),
         .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, name),
-        .ccache = ccache,
-        .ccache_env =
-            ccache && !getenv("CCACHE_DIR") ? xasprintf("CCACHE_DIR=%s/ccache", env->cache_dir) : NULL,
     };
+    find_ccache(&w);
+    return w;
 }
 
 /* ---- source ---- */
@@ -418,26 +433,23 @@ static const char *const arm64_args[] = {REPRODUCIBLE, "ARCH=arm64", "CROSS_COMP
                                          NULL};
 static const char *const *const make_args[ARCHS] = {[ARCH_X86_64] = native_args, [ARCH_ARM64] = arm64_args};
 
-/* The same with ccache before the compilers: objects that were compiled before, for any kernel, come from it.
- */
-static const char *const native_ccache_args[] = {REPRODUCIBLE, "CC=ccache gcc", "HOSTCC=ccache gcc", NULL};
-static const char *const arm64_ccache_args[] = {
-    REPRODUCIBLE,        "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", "CC=ccache aarch64-linux-gnu-gcc",
-    "HOSTCC=ccache gcc", NULL};
-static const char *const *const ccache_args[ARCHS] = {
-    [ARCH_X86_64] = native_ccache_args, [ARCH_ARM64] = arm64_ccache_args};
-
-/* `make_env` is for two: filled here, and to be kept as long as what is returned. */
-static struct kbuild kbuild_of(const struct work *w, const char *make_env[static 3])
+/* `make_env` is filled here, and to be kept as long as what is returned. */
+#define MAKE_ENV_MAX 4
+static struct kbuild kbuild_of(const struct work *w, const char *make_env[static MAKE_ENV_MAX])
 {
-    make_env[0] = w->ccache_env;
-    make_env[1] = w->ccache_env ? "CCACHE_MAXSIZE=2G" : NULL;
-    make_env[2] = NULL;
+    size_t n = 0;
+    if (w->ccache_path)
+        make_env[n++] = w->ccache_path;
+    if (w->ccache_dir) {
+        make_env[n++] = w->ccache_dir;
+        make_env[n++] = "CCACHE_MAXSIZE=2G";
+    }
+    make_env[n] = NULL;
     return (struct kbuild){
         .label = w->label,
         .out = w->out,
         .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = w->arch->srcarch},
-        .make_args = (w->ccache ? ccache_args : make_args)[w->env->arch],
+        .make_args = make_args[w->env->arch],
         .make_env = make_env,
         .log = w->log,
     };
@@ -447,7 +459,7 @@ static struct kbuild kbuild_of(const struct work *w, const char *make_env[static
 static int configure(struct work *w, const struct input *input, const struct digest *initramfs)
 {
     char hex[DIGEST_TEXT_MAX];
-    const char *make_env[3];
+    const char *make_env[MAKE_ENV_MAX];
     const struct kernel_folder folder = folder_of(w, tree_of_folder(w, hex));
     int r = w->tree ? 0 : unpack_tree(w->env, input, "Kconfig", &w->tree);
     if (r == 0)
@@ -462,7 +474,7 @@ static int configure(struct work *w, const struct input *input, const struct dig
 
 static int compile(const struct work *w, struct built *built)
 {
-    const char *make_env[3];
+    const char *make_env[MAKE_ENV_MAX];
     struct kbuild b = kbuild_of(w, make_env);
     const struct kernel_folder folder = folder_of(w, NULL);
     const struct kernel_facts facts = {.source = w->source_words, .compiler = w->compiler};
@@ -700,7 +712,7 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
     if (lock < 0)
         return lock;
     r = configure(&w, &input, NULL);
-    const char *make_env[3];
+    const char *make_env[MAKE_ENV_MAX];
     struct kbuild b = kbuild_of(&w, make_env);
     if (r == 0)
         r = kbuild_edit(&b, env, program, &changes);

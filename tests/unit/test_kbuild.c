@@ -391,7 +391,9 @@ static void test_every_symbol_survived(void **state)
     cleanup_fragments struct fragments f = {0};
     assert_int_equal(
         fragments_add_text(
-            &f, "f", "CONFIG_NET=y\nCONFIG_PROTOCOLS=3\n# CONFIG_WLAN is not set\n# CONFIG_GONE is not set\n",
+            &f, "f",
+            "CONFIG_NET=y\nCONFIG_PROTOCOLS=3\n# CONFIG_WLAN is not set\n# CONFIG_GONE is not set\n"
+            "CONFIG_TYPO_OF_OTHER_VERSIONS=y # where it exists\n",
             &p->diags),
         0);
     assert_int_equal(kbuild_configure(&b, &p->env, &f), 0);
@@ -404,10 +406,10 @@ static void test_lost_symbol_is_named_with_its_reason(void **state)
     struct kbuild b = build_of(p);
     cleanup_fragments struct fragments f = {0};
     assert_int_equal(
-        fragments_add_text(
-            &f, "net.config",
-            "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_INETT_TYPO=y\nCONFIG_WLAN_TYPO=y\n# CONFIG_BIG is not set\n",
-            &p->diags),
+        fragments_add_text(&f, "net.config",
+                           "CONFIG_NET=y\nCONFIG_INET=y # where it "
+                           "exists\nCONFIG_INETT_TYPO=y\nCONFIG_WLAN_TYPO=y\n# CONFIG_BIG is not set\n",
+                           &p->diags),
         0);
     assert_int_equal(kbuild_configure(&b, &p->env, &f), -EINVAL);
     assert_int_equal(p->diags.errors, 4);
