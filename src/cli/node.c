@@ -3,7 +3,7 @@
 #include "base/range.h"
 #include "base/str.h"
 #include "cli/candidate.h"
-#include "cli/command.h"
+#include "cli/machines.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -241,7 +241,16 @@ static int run_list(struct context *context, int argc, char **argv)
     return status;
 }
 
-static void print_node(const struct site *site, const struct node *node)
+/* What the node reported of its hardware; NULL: nothing yet. */
+static const struct seen_machine *find_machine(const struct seen_machines *machines, const struct node *node)
+{
+    VEC_EACH(m, &machines->list)
+        if (mac_equal(&m->mac, &node->mac))
+            return m;
+    return NULL;
+}
+
+static void print_node(const struct site *site, const struct node *node, const struct seen_machine *machine)
 {
     char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX], hex[HXIP_TEXT_MAX], uuid[UUID_TEXT_MAX];
     const struct profile *profile = site_profile(site, node->profile);
@@ -259,7 +268,38 @@ static void print_node(const struct site *site, const struct node *node)
     if (profile->cmdline[0] || node->cmdline)
         printf("cmdline  %s%s%s\n", profile->cmdline, profile->cmdline[0] && node->cmdline ? " " : "",
                node->cmdline ? node->cmdline : "");
+    if (machine)
+        printf("hardware class %s (`rambox hardware show %s`)\n", machine->class, node->name);
     printf("file     %s:%u\n", node->pos.file, node->pos.line);
+}
+
+static json_t *shown_to_json(const struct node *node, const struct seen_machine *machine)
+{
+    json_t *object = node_to_json(node);
+    json_object_set_new(object, "hardware_class", machine ? json_string(machine->class) : json_null());
+    return object;
+}
+
+static void print_nodes(const struct context *context, const struct site *site,
+                        const struct node *const *nodes, size_t count, bool range)
+{
+    cleanup_seen_machines struct seen_machines machines = {0};
+    json_t *document = context->json && range && count ? json_array() : NULL;
+    /* A store that cannot be read was said; the nodes are in the files. */
+    (void)seen_machines_read(context, site->server.state_dir, &(struct seen_wanted){0}, &machines);
+    for (size_t i = 0; i < count; i++) {
+        const struct seen_machine *machine = find_machine(&machines, nodes[i]);
+        if (document) {
+            json_array_append_new(document, shown_to_json(nodes[i], machine));
+        } else if (context->json) {
+            print_json(shown_to_json(nodes[i], machine));
+        } else {
+            fputs(i ? "\n" : "", stdout);
+            print_node(site, nodes[i], machine);
+        }
+    }
+    if (document)
+        print_json(document);
 }
 
 static int run_show(struct context *context, int argc, char **argv)
@@ -274,20 +314,8 @@ static int run_show(struct context *context, int argc, char **argv)
     cleanup_free const struct node **nodes = NULL;
     size_t count = 0;
     int status = site ? choose(&command_node_show, site, argv[1], &nodes, &count) : 1;
-    bool range = strchr(argv[1], '[') != NULL;
-    json_t *document = context->json && range && count ? json_array() : NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (document) {
-            json_array_append_new(document, node_to_json(nodes[i]));
-        } else if (context->json) {
-            print_json(node_to_json(nodes[i]));
-        } else {
-            fputs(i ? "\n" : "", stdout);
-            print_node(site, nodes[i]);
-        }
-    }
-    if (document)
-        print_json(document);
+    if (site && status != 2)
+        print_nodes(context, site, nodes, count, strchr(argv[1], '[') != NULL);
     return status;
 }
 

@@ -271,6 +271,18 @@ static void waiting_operations_are_packed(void **state)
     assert_true(back.event.boot == 7 && back.event.at_us == 1);
     assert_string_equal(back.event.what, "offer");
     assert_string_equal(back.event.detail, "");
+    struct store_op machine = {.kind = STORE_MACHINE_PUT,
+                               .machine = {.node = "n1", .class = "0123456789ab", .boot = 8, .json = "{}"}};
+    assert_ptr_equal(store_unpack(packed, &back), store_pack(&machine, packed));
+    assert_true(back.machine.boot == 8 && back.machine.json == machine.machine.json);
+    assert_string_equal(back.machine.node, "n1");
+    assert_string_equal(back.machine.class, "0123456789ab");
+    struct store_op trial = {
+        .kind = STORE_TRIAL_PUT,
+        .trial = {.state = TRIAL_FAILED, .kernel.b[31] = 9, .ended_us = 7, .stage = "init"}};
+    assert_ptr_equal(store_unpack(packed, &back), store_pack(&trial, packed));
+    assert_true(back.trial.state == TRIAL_FAILED && back.trial.kernel.b[31] == 9 && back.trial.ended_us == 7);
+    assert_string_equal(back.trial.stage, "init");
 }
 
 /* What was handed over before the stop is stored and told. */
