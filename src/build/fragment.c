@@ -175,13 +175,54 @@ void fragments_add_all(struct fragments *f, const struct fragments *other)
             &(struct pos){.file = it->file, .line = it->line, .column = it->column}, &unused);
 }
 
+static void write_line(const struct asked *asked, struct str *out)
+{
+    if (str_eq(asked->value, "n"))
+        str_printf(out, "# CONFIG_%s is not set\n", asked->name);
+    else
+        str_printf(out, "CONFIG_%s=%s\n", asked->name, asked->value);
+}
+
 void fragments_write(const struct fragments *f, struct str *out)
 {
-    VEC_EACH(it, &f->list) {
-        if (str_eq(it->value, "n"))
-            str_printf(out, "# CONFIG_%s is not set\n", it->name);
+    VEC_EACH(it, &f->list)
+        write_line(it, out);
+}
+
+/* The symbol that a line names, as the changes have it; NULL: the line stays. */
+static const struct asked *change_of(const struct fragments *changes, const char *line)
+{
+    struct asked asked = {0};
+    if (parse_line(line, &asked) <= 0)
+        return NULL;
+    const struct asked *change = fragments_find(changes, asked.name);
+    asked_clear(&asked);
+    return change;
+}
+
+void fragments_edit(const char *text, const struct fragments *changes, const char *heading, struct str *out)
+{
+    cleanup_fragments struct fragments known = {0};
+    cleanup_diags struct diags unused = {0};
+    bool headed = false;
+    (void)fragments_add_text(&known, "", text, &unused);
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        cleanup_free char *line = xstrndup(text, length);
+        const struct asked *change = change_of(changes, line);
+        if (change)
+            write_line(change, out);
         else
-            str_printf(out, "CONFIG_%s=%s\n", it->name, it->value);
+            str_printf(out, "%s\n", line);
+        text += length + (text[length] == '\n');
+    }
+    VEC_EACH(change, &changes->list) {
+        if (fragments_find(&known, change->name))
+            continue;
+        if (!headed)
+            str_printf(out, "# %s\n", heading);
+        headed = true;
+        write_line(change, out);
     }
 }
 

@@ -50,6 +50,10 @@ const struct asked *fragments_find(const struct fragments *f, const char *name);
 /* The merged lines, as a .config. */
 void fragments_write(const struct fragments *f, struct str *out);
 
+/* The text of a fragment with other values: the line of a symbol is replaced where it stands, and what has no
+ * line comes behind the rest, below a comment `heading` (without its #). Comments stay. */
+void fragments_edit(const char *text, const struct fragments *changes, const char *heading, struct str *out);
+
 /* What symbols have as value in a .config; absent ones are `n`. Values keep their quotes. */
 struct config_values {
     VEC(struct asked) list; /* sorted by name; file is NULL */

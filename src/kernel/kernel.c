@@ -661,22 +661,24 @@ char *kernel_build_folder(const struct kernel_def *def, const struct build_env *
 
 /* ---- editing ---- */
 
-/* Adds changed lines to the user's file for this kernel; a later change of a symbol replaces an earlier one.
- */
+/* Puts changed lines into the user's file for this kernel; what else is in it, and its comments, stay. */
 static int save_changes(const struct work *w, const char *changes, char **ret_path)
 {
-    cleanup_fragments struct fragments merged = {0};
-    cleanup_diags struct diags quiet = {0};
+    cleanup_fragments struct fragments merged = {0}, lines = {0};
     cleanup_str struct str text = {0};
     cleanup_free char *path = own_config(w);
     cleanup_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    cleanup_free char *heading =
+        xasprintf("%s: changes made with `rambox kernel config %s`.", w->name, w->name);
+    cleanup_free char *old = NULL;
+    /* Read as lines first, so that one that is none is said. */
     int r = file_exists(path) ? fragments_add_file(&merged, path, w->env->diags) : dir_make(folder);
     if (r == 0)
-        r = fragments_add_text(&merged, path, changes, &quiet);
+        r = fragments_add_text(&lines, path, changes, w->env->diags);
     if (r < 0)
         return r;
-    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->name, w->name);
-    fragments_write(&merged, &text);
+    (void)file_read(path, 4 << 20, &old, NULL);
+    fragments_edit(old ? old : "", &lines, heading, &text);
     r = file_write_atomic(path, str_text(&text), text.len, 0644);
     if (r < 0)
         return diag_errno(w->env->diags, r, "%s: cannot write %s", w->label, path);

@@ -122,6 +122,28 @@ static void test_where_it_exists(void **state)
     assert_string_equal(str_text(&text), "CONFIG_OLD=y\nCONFIG_TEXT=\"a # b\"\nCONFIG_TWICE=y\n");
 }
 
+/* A file that a person, or `rambox kernel fit`, wrote keeps its comments when some values change. */
+static void test_edited_where_it_stands(void **state)
+{
+    struct place *p = *state;
+    static const char text[] =
+        "# NET: the driver itself\nCONFIG_NET=y\n\n# CONFIG_WLAN is not set\nCONFIG_N=3";
+    cleanup_fragments struct fragments changes = {0}, none = {0};
+    cleanup_str struct str out = {0}, same = {0}, fresh = {0};
+    assert_int_equal(fragments_add_text(&changes, "menu",
+                                        "# CONFIG_NET is not set\nCONFIG_WLAN=y\nCONFIG_NEW=\"x\"\n",
+                                        &p->diags),
+                     0);
+    fragments_edit(text, &changes, "by hand", &out);
+    assert_string_equal(str_text(&out), "# NET: the driver itself\n# CONFIG_NET is not set\n\nCONFIG_WLAN=y\n"
+                                        "CONFIG_N=3\n# by hand\nCONFIG_NEW=\"x\"\n");
+    fragments_edit(str_text(&out), &none, "by hand", &same);
+    assert_string_equal(str_text(&same), str_text(&out));
+    fragments_edit("", &changes, "by hand", &fresh);
+    assert_string_equal(str_text(&fresh),
+                        "# by hand\n# CONFIG_NET is not set\nCONFIG_WLAN=y\nCONFIG_NEW=\"x\"\n");
+}
+
 /* What fragments say of themselves, in any order and over any lines; without it they are fragments, too. */
 static void test_what_fragments_say(void **state)
 {
@@ -574,6 +596,7 @@ int main(void)
         TEST(test_wrong_lines_have_a_place),
         TEST(test_where_it_exists),
         TEST(test_what_fragments_say),
+        TEST(test_edited_where_it_stands),
         TEST(test_values_of_people),
         TEST(test_shipped_fragments),
         TEST(test_kconfig_files_are_read),
