@@ -375,7 +375,8 @@ static int repair_selected(struct menu *menu)
 
 /* ---- in and out ---- */
 
-/* Since 6.11 one member of a choice has to be on, and allnoconfig leaves which one to the choice's default. */
+/* Since 6.11 one member of a choice has to be on, and allnoconfig leaves which one to the choice's default.
+ */
 static int is_left_alone(struct symbol *sym)
 {
 #ifdef SYMBOL_CHOICE
