@@ -95,8 +95,8 @@ const char *class_kernel_state(const struct seen_machines *machines, const struc
         return "none";
     VEC_EACH(trial, &machines->trials)
         if (str_eq(trial->class, class) && digest_equal(&trial->kernel, &kernel->digest)) {
-            *ret_trial = trial;
-            return trial_state_name(trial->state);
+            *ret_trial = trial->state == TRIAL_WITHDRAWN ? NULL : trial; /* nobody had it */
+            return *ret_trial ? trial_state_name(trial->state) : "built";
         }
     return "built";
 }

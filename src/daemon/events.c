@@ -364,12 +364,10 @@ static void store_facts(struct events *events, const struct event *e)
 static void store_hardware(struct events *events, const struct event *e)
 {
     struct store_op op = {.kind = STORE_MACHINE_PUT,
-                          .machine = {.mac = e->mac,
-                                      .boot = e->boot,
-                                      .at_us = e->at.unix_us,
-                                      .json = e->json ? strdup(e->json) : NULL}};
+                          .machine = {.mac = e->mac, .boot = e->boot, .at_us = e->at.unix_us}};
     snprintf(op.machine.node, sizeof(op.machine.node), "%s", e->node ? e->node : "");
     snprintf(op.machine.class, sizeof(op.machine.class), "%s", e->class);
+    op.machine.json = e->json ? strdup(e->json) : NULL;
     if (op.machine.json)
         store_one(events, &op);
 } /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */

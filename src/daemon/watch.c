@@ -125,10 +125,15 @@ static void after_work(uv_work_t *work, int status)
         start_work(w);
 }
 
+/* What is built matters when something was missing, which is known only when no attempt runs. */
 static void start_work(struct watch *w)
 {
     if (w->working)
         return; /* after_work looks again */
+    if (w->wanted & WANT_BUILT)
+        w->wanted = (w->wanted & ~(unsigned)WANT_BUILT) | (w->incomplete ? WANT_PUBLISH : 0);
+    if (!w->wanted)
+        return;
     w->attempt = (struct attempt){.want = w->wanted, .known = w->known};
     w->wanted = 0;
     w->work.data = w;
@@ -158,10 +163,7 @@ static void on_settled(uv_timer_t *timer)
 {
     struct watch *w = timer->data;
     watch_folders(w);
-    if (w->wanted & WANT_BUILT)
-        w->wanted = (w->wanted & ~(unsigned)WANT_BUILT) | (w->incomplete ? WANT_PUBLISH : 0);
-    if (w->wanted)
-        start_work(w);
+    start_work(w);
 }
 
 static void on_change(uv_fs_event_t *event, const char *name, int events, int status)

@@ -164,16 +164,16 @@ bool machine_device_counts(const struct machine_device *device)
     return on_bus(device, buses);
 }
 
-/* PCI by class (PCI Code and ID Assignment Specification): memory, bridges, processors, and of the system's
- * own peripherals all but SD controllers. */
+/* PCI by class (PCI Code and ID Assignment Specification): memory, bridges, processors, and the system's own
+ * interrupt and DMA controllers, timers, clocks, hot-plug controllers and IOMMUs. */
 static bool pci_needs_none(const char *modalias)
 {
     const char *class = strstr(modalias, "bc");
     if (!class || strlen(class) < 6)
         return false;
-    bool sd = strncmp(class + 4, "sc05", 4) == 0;
     return strncmp(class, "bc05", 4) == 0 || strncmp(class, "bc06", 4) == 0 ||
-           strncmp(class, "bc0B", 4) == 0 || (strncmp(class, "bc08", 4) == 0 && !sd);
+           strncmp(class, "bc0B", 4) == 0 ||
+           (strncmp(class, "bc08sc0", 7) == 0 && class[7] != '\0' && strchr("012346", class[7]));
 }
 
 enum machine_driven machine_device_driven(const struct machine_device *device)

@@ -66,7 +66,13 @@ static const char *const statements[] = {
     [SQL_CANDIDATES_FORGET] = "DELETE FROM candidates WHERE mac IN"
                               " (SELECT mac FROM candidates ORDER BY last_us LIMIT ?1)",
     [SQL_CANDIDATES_COUNT] = "SELECT count(*) FROM candidates",
-    [SQL_MACHINE_PUT] = "INSERT OR REPLACE INTO machines VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    /* A kernel without DMI does not say what the machine is called: then what an earlier one said of the same
+     * hardware stays. */
+    [SQL_MACHINE_PUT] =
+        "INSERT INTO machines VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (mac) DO UPDATE SET node = ?2,"
+        " class = ?3, at_us = ?4, boot = ?5, bytes = ?6, json = CASE WHEN class <> ?3 OR NOT json_valid(json)"
+        " OR NOT json_valid(?7) THEN ?7 WHEN json_type(?7, '$.dmi') IS NULL AND json_type(json, '$.dmi') ="
+        " 'object' THEN json_set(?7, '$.dmi', json_extract(json, '$.dmi')) ELSE ?7 END",
     [SQL_MACHINES_FORGET] =
         "DELETE FROM machines WHERE mac IN (SELECT mac FROM (SELECT mac, row_number() OVER newest AS place,"
         " sum(bytes) OVER newest AS total FROM machines WINDOW newest AS (ORDER BY at_us DESC, mac ROWS"
@@ -250,6 +256,14 @@ void store_op_clear(struct store_op *op)
         free(TAKE_PTR(op->report.json));
     else if (op->kind == STORE_MACHINE_PUT)
         free(TAKE_PTR(op->machine.json));
+}
+
+size_t store_op_owned(const struct store_op *op)
+{
+    const char *json = op->kind == STORE_REPORT        ? op->report.json
+                       : op->kind == STORE_MACHINE_PUT ? op->machine.json
+                                                       : NULL;
+    return json ? strlen(json) + 1 : 0;
 }
 
 static void bind_text(sqlite3_stmt *st, int i, const char *text, size_t limit)

@@ -50,8 +50,9 @@ enum store_op_kind {
     STORE_REPORT,           /* the last report of a node, as its JSON text */
     STORE_CANDIDATE_PUT,    /* inserts or replaces by MAC; first_us stays, last_us never goes back */
     STORE_CANDIDATE_DELETE, /* by candidate.mac */
-    STORE_MACHINE_PUT,      /* inserts or replaces by MAC */
-    STORE_TRIAL_PUT,        /* inserts or replaces by class and kernel */
+    STORE_MACHINE_PUT, /* inserts or replaces by MAC; where dmi is not said, the one of the same class stays
+                        */
+    STORE_TRIAL_PUT,   /* inserts or replaces by class and kernel */
 };
 
 /* What a node's hardware is, as it reported last. */
@@ -81,6 +82,8 @@ struct store_op {
     };
 };
 void store_op_clear(struct store_op *op);
+/* Bytes of what it owns. */
+size_t store_op_owned(const struct store_op *op);
 
 /* Does them all, in order, in one transaction that is on stable storage when this returns 0. On failure
  * nothing was done: -ENOSPC, -EIO, ... */

@@ -305,7 +305,9 @@ static void driven(void **state)
     } rows[] = {
         {NIC, MACHINE_UNDRIVEN, true},
         {HOST, MACHINE_NEEDS_NONE, true},
-        {"pci:v1d1sv1sd1bc08sc80i00", MACHINE_NEEDS_NONE, true},
+        {"pci:v1d1sv1sd1bc08sc80i00", MACHINE_UNDRIVEN, true},
+        {"pci:v1d1sv1sd1bc08sc00i20", MACHINE_NEEDS_NONE, true},
+        {"pci:v1d1sv1sd1bc08sc0", MACHINE_UNDRIVEN, true},
         {"pci:v1d1sv1sd1bc08sc05i01", MACHINE_UNDRIVEN, true},
         {"pci:v1d1sv1sd1bc0Bsc40i00", MACHINE_NEEDS_NONE, true},
         {"pci:", MACHINE_UNDRIVEN, true},

@@ -314,6 +314,36 @@ static void machine_round_trip(void **state)
     store_close(store);
 }
 
+/* A kernel without DMI does not make a machine nameless, but another machine with its card is. */
+static void machine_names_stay(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *class, *json, *kept;
+    } steps[] = {
+        {"a", "{\"dmi\":{\"vendor\":\"V\"},\"n\":1}", "{\"dmi\":{\"vendor\":\"V\"},\"n\":1}"},
+        {"a", "{\"n\":2}", "{\"n\":2,\"dmi\":{\"vendor\":\"V\"}}"},
+        {"a", "{\"n\":3}", "{\"n\":3,\"dmi\":{\"vendor\":\"V\"}}"},
+        {"a", "{\"dmi\":{\"vendor\":\"W\"}}", "{\"dmi\":{\"vendor\":\"W\"}}"},
+        {"b", "{\"n\":4}", "{\"n\":4}"},
+        {"b", "no JSON", "no JSON"},
+        {"b", "{\"n\":5}", "{\"n\":5}"},
+    };
+    struct store *store = open_store();
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        cleanup_str struct str text = {0};
+        struct store_op op = machine_op(1, 0);
+        free(op.machine.json);
+        op.machine.json = xstrdup(steps[i].json);
+        snprintf(op.machine.class, sizeof(op.machine.class), "%s", steps[i].class);
+        commit_machine(store, op);
+        assert_int_equal(store_each_machine(store, add_machine, &text), 0);
+        if (!strstr(str_text(&text), steps[i].kept))
+            fail_msg("%zu: %s", i, str_text(&text));
+    }
+    store_close(store);
+}
+
 struct machines {
     unsigned n;
     size_t bytes;
@@ -993,6 +1023,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(candidate_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(candidates_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(machine_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(machine_names_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(machines_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(trial_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(trials_are_bounded, setup, teardown),
