@@ -39,10 +39,11 @@ static json_t *item_to_json(const struct build_item *item)
     if (item->outcome < 0)
         return json_pack("{s:s, s:s, s:s, s:s}", "kind", artifact_kind_name(item->kind), "name", name, "arch",
                          arch_name(item->arch), "outcome", "failed");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:i}", "kind", artifact_kind_name(item->kind), "name",
-                     name, "arch", arch_name(item->arch), "outcome", item->outcome ? "unchanged" : "built",
-                     "sha256", digest_format(&item->built.artifact, hex), "size",
-                     (json_int_t)item->built.size, "seconds", (int)item->built.seconds);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:s*}", "kind", artifact_kind_name(item->kind), "name", name,
+        "arch", arch_name(item->arch), "outcome", item->outcome ? "unchanged" : "built", "sha256",
+        digest_format(&item->built.artifact, hex), "size", (json_int_t)item->built.size, "seconds",
+        (int)item->built.seconds, "because", item->built.because[0] ? item->built.because : NULL);
 }
 
 static void print_item(const struct build_item *item)
@@ -53,6 +54,8 @@ static void print_item(const struct build_item *item)
     printf("%s %s: %s, %s, %.12s\n", artifact_kind_name(item->kind),
            artifact_name_format(item->name, item->arch, name), item->outcome ? "unchanged" : "built",
            format_size(item->built.size, size), digest_format(&item->built.artifact, hex));
+    if (item->outcome == 0 && item->built.because[0])
+        printf("  built again: %s\n", item->built.because);
 }
 
 static int build_kernels(struct build_session *s, char **given, struct build_list *list)
