@@ -1,10 +1,9 @@
-/* daemon/learning: which reports are believed, who is told of classes without a kernel, and what the store
- * brings back. */
+/* daemon/learning: which reports are believed, and what the store brings back. */
 #include "serve_fixture.h"
 
 #include "base/file.h"
+#include "daemon/generations.h"
 #include "daemon/learning.h"
-#include "model/class_kernel.h"
 
 #define CLASS "0123456789ab"
 #define OTHER "ba9876543210"
@@ -18,26 +17,14 @@ struct bed {
     struct boot_table *boots;
     struct learning *learning;
     struct moment now;
-    char heard[256]; /* classes without a kernel, a blank behind each */
 };
 static struct bed bed;
-
-static void on_class(void *user, const char *hardware_class)
-{
-    struct bed *b = user;
-    size_t n = strlen(b->heard);
-    snprintf(b->heard + n, sizeof(b->heard) - n, "%s ", hardware_class);
-}
 
 static void make_learning(void)
 {
     learning_free(bed.learning);
-    bed.learning = learning_new(&(struct learning_config){.generations = &bed.generations,
-                                                          .boots = bed.boots,
-                                                          .sink = &bed.events.sink,
-                                                          .random = counting_random,
-                                                          .on_class = on_class,
-                                                          .user = &bed});
+    bed.learning = learning_new(
+        &(struct learning_config){.boots = bed.boots, .sink = &bed.events.sink, .random = counting_random});
     assert_non_null(bed.learning);
 }
 
@@ -80,17 +67,14 @@ static uint64_t begin(const struct mac *mac, const char *profile)
     return boot_table_discover(bed.boots, &bed.now, mac, NULL, profile, 1);
 }
 
-/* Reports, and tells whose class was heard to have no kernel. */
-static const char *reports(const struct mac *mac, uint64_t boot, const char *hardware_class, const char *json)
+static void report(const struct mac *mac, uint64_t boot, const char *hardware_class, const char *json)
 {
-    bed.heard[0] = '\0';
     learning_observe(bed.learning, &(struct event){.kind = EVENT_HARDWARE,
                                                    .at = bed.now,
                                                    .mac = *mac,
                                                    .boot = boot,
                                                    .class = hardware_class,
                                                    .json = json});
-    return bed.heard;
 }
 
 static bool is_known(const struct mac *mac)
@@ -99,35 +83,12 @@ static bool is_known(const struct mac *mac)
     return fitted_class(learning_fitted(bed.learning), mac, hardware_class);
 }
 
-static void classes_without_a_kernel_are_told(void **state)
-{
-    (void)state;
-    uint64_t n1 = begin(&n1_mac, "default"), n2 = begin(&n2_mac, "guest"), other = begin(&other_mac, "");
-    assert_string_equal(reports(&n1_mac, n1, CLASS, X86), CLASS " ");
-    assert_string_equal(reports(&n1_mac, n1, CLASS, X86), CLASS " "); /* each time */
-    assert_string_equal(reports(&n2_mac, n2, CLASS, X86), "");        /* its profile names a kernel */
-    assert_true(is_known(&n2_mac)); /* though it is known, for another profile */
-    assert_string_equal(reports(&other_mac, other, OTHER, X86), OTHER " ");
-    assert_string_equal(reports(&n1_mac, n1, "", X86), "");
-    bed.heard[0] = '\0';
-    struct generation *g = generation(2);
-    learning_generation(bed.learning, g);
-    assert_string_equal(bed.heard, OTHER " " CLASS " "); /* once each */
-    struct generation_artifact *kernel = VEC_ADD(&g->artifacts);
-    *kernel = (struct generation_artifact){.kind = ARTIFACT_KERNEL, .name = xstrdup("class-" CLASS)};
-    bed.heard[0] = '\0';
-    learning_generation(bed.learning, g);
-    assert_string_equal(bed.heard, OTHER " ");
-    generations_publish(&bed.generations, g);
-    assert_string_equal(reports(&n1_mac, n1, CLASS, X86), "");
-}
-
 /* Kernels of classes are made for x86_64 alone. */
 static void machines_of_another_processor_have_no_class(void **state)
 {
     (void)state;
     uint64_t n1 = begin(&n1_mac, "default");
-    assert_string_equal(reports(&n1_mac, n1, CLASS, ARM), "");
+    report(&n1_mac, n1, CLASS, ARM);
     assert_false(is_known(&n1_mac));
 }
 
@@ -137,11 +98,11 @@ static void reports_that_name_no_boot_are_not_believed(void **state)
 {
     (void)state;
     uint64_t n1 = begin(&n1_mac, "default");
-    assert_string_equal(reports(&n1_mac, 0, CLASS, X86), "");
-    assert_string_equal(reports(&n1_mac, n1 + 1, CLASS, X86), "");
-    assert_string_equal(reports(&(struct mac){0}, 0, CLASS, X86), "");
+    report(&n1_mac, 0, CLASS, X86);
+    report(&n1_mac, n1 + 1, CLASS, X86);
+    report(&(struct mac){0}, 0, CLASS, X86);
     assert_false(is_known(&n1_mac));
-    assert_string_equal(reports(&other_mac, 0, CLASS, X86), CLASS " "); /* no boot of it is known */
+    report(&other_mac, 0, CLASS, X86); /* no boot of it is known */
     assert_true(is_known(&other_mac));
 }
 
@@ -199,7 +160,6 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(classes_without_a_kernel_are_told),
         TEST(machines_of_another_processor_have_no_class),
         TEST(reports_that_name_no_boot_are_not_believed),
         TEST(the_store_brings_it_back),
