@@ -55,6 +55,8 @@ static void add_ip(struct writer *w, const struct boot_client *c, const struct p
 static void add_bootif(struct writer *w, const struct boot_client *c)
 {
     const uint8_t *b = c->mac.b;
+    if (c->node && (c->node->has_guid || c->node->client_id)) /* no interface has these six bytes */
+        return;
     if (mac_is_unicast(&c->mac))
         add(w, "BOOTIF=01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }

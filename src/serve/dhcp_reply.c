@@ -76,7 +76,8 @@ static void put_site_setting(struct reply *r, uint8_t code)
 }
 
 /* D2: by giaddr, then ciaddr, then the broadcast bit; a NAK without relay is broadcast, and so is an OFFER
- * that gives no address, to which nothing could be sent. */
+ * that gives no address, to which nothing could be sent, and what goes to a machine that no frame finds by
+ * its chaddr (RFC 4390 §2.2). */
 static void set_route(struct exchange *x, ipv4_t yiaddr)
 {
     const struct dhcp_packet *p = x->packet;
@@ -95,7 +96,7 @@ static void set_route(struct exchange *x, ipv4_t yiaddr)
     } else if (p->ciaddr || (o->request == DHCP_INFORM && x->arrival->from)) {
         o->route = ROUTE_CLIENT;
         o->address = p->ciaddr ? p->ciaddr : x->arrival->from;
-    } else if (p->flags & DHCP_FLAG_BROADCAST || !yiaddr) {
+    } else if (p->flags & DHCP_FLAG_BROADCAST || !yiaddr || !x->identity.ethernet) {
         o->route = ROUTE_BROADCAST;
     } else {
         o->route = ROUTE_LINK;
@@ -129,6 +130,15 @@ static ipv4_t next_server(const struct exchange *x, const char *file)
     return file || unified ? x->arrival->local : 0;
 }
 
+/* Whether a relay must broadcast the reply though its client did not ask for that: a NAK (D3); an OFFER
+ * without an address (P7), which would else go to 0.0.0.0; and when it could not address a frame (RFC 4390
+ * §2.2). */
+static bool must_broadcast(const struct exchange *x, ipv4_t yiaddr)
+{
+    const struct dhcp_packet *p = x->packet;
+    return p->giaddr && (x->outcome->reply == DHCP_NAK || (!p->ciaddr && (!yiaddr || !x->identity.ethernet)));
+}
+
 static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char *file)
 {
     const struct dhcp_packet *p = x->packet;
@@ -147,8 +157,8 @@ static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char
     };
     *r = (struct reply){.x = x};
     memcpy(head.chaddr, p->chaddr, sizeof(head.chaddr));
-    if (o->reply == DHCP_NAK && p->giaddr)
-        head.flags = DHCP_FLAG_BROADCAST; /* D3 */
+    if (must_broadcast(x, yiaddr))
+        head.flags = DHCP_FLAG_BROADCAST;
     dhcp_begin(&r->w, o->packet, sizeof(o->packet), size_limit(x), &head, relay.failed ? NULL : relay.p,
                relay.left);
     if (p->type == DHCP_BOOTP)
