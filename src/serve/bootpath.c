@@ -2,6 +2,7 @@
 #include "serve/bootpath.h"
 #include "base/cleanup.h"
 #include "serve/ipxe.h"
+#include "serve/raspberry.h"
 
 #include <stddef.h>
 
@@ -30,6 +31,12 @@
     1,                                                                                                       \
     {                                                                                                        \
         PXE_ARCH_EFI_ARM64_HTTP                                                                              \
+    }
+
+#define PI                                                                                                   \
+    1,                                                                                                       \
+    {                                                                                                        \
+        PXE_ARCH_RASPBERRY_PI                                                                                \
     }
 
 #define SCRIPT  "its script, kernel and ramdisk by HTTP"
@@ -67,6 +74,10 @@ const struct boot_path boot_paths[] = {
     {"arm64-unified", ASKER_PXE | ANY_IPXE, ARM64, LOADER_UNIFIED, BOOT_TFTP, PROGRAM_NONE, NULL, RUNS},
     {"arm64-grub", ASKER_PXE | ANY_IPXE, ARM64, LOADER_GRUB, BOOT_TFTP, PROGRAM_GRUB_ARM64, NULL, CONFIG},
     {"arm64-http-unified", ASKER_HTTP, ARM_HTTP, LOADER_UNIFIED, BOOT_HTTP, PROGRAM_NONE, NULL, RUNS},
+
+    /* It asks for its files by names of its own: what it is told is to go on. */
+    {"raspberry-pi", ASKER_PXE, PI, LOADER_AUTO, BOOT_TFTP, PROGRAM_NONE, RASPBERRY_CONFIG_NAME,
+     "its firmware, device tree, command line, kernel and ramdisk by TFTP"},
     {0},
 };
 

@@ -127,7 +127,9 @@ static ipv4_t server_id(const struct exchange *x)
 static ipv4_t next_server(const struct exchange *x, const char *file)
 {
     bool unified = x->profile && x->profile->unified && x->outcome->reply != DHCP_NAK;
-    return file || unified ? x->arrival->local : 0;
+    /* A Raspberry Pi fetches from there, and its REQUEST does not say any more that it is firmware. */
+    bool pi = pxe_is_raspberry_mac(&x->outcome->mac) && x->outcome->reply != DHCP_NAK;
+    return file || unified || pi ? x->arrival->local : 0;
 }
 
 /* Whether a relay must broadcast the reply though its client did not ask for that: a NAK (D3); an OFFER
@@ -153,7 +155,8 @@ static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char
         .yiaddr = yiaddr,
         .siaddr = next_server(x, file),
         .giaddr = p->giaddr,
-        .file = file && strlen(file) < 128 ? file : NULL, /* a longer one stands in 67 alone */
+        /* A longer one stands in 67 alone; a Raspberry Pi knows none. */
+        .file = file && strlen(file) < 128 && !pxe_is_raspberry(&x->pxe) ? file : NULL,
     };
     *r = (struct reply){.x = x};
     memcpy(head.chaddr, p->chaddr, sizeof(head.chaddr));
@@ -436,17 +439,20 @@ static void put_pxe(struct reply *r, const char *file)
     uint8_t buf[PXE_VENDOR_MAX];
     char text[IPV4_TEXT_MAX], config[PXELINUX_NAME_MAX];
     struct reader uuid = dhcp_option(x->packet, DHCP_CLIENT_UUID);
+    bool pi = pxe_is_raspberry(&x->pxe);
     put_text(r, DHCP_VENDOR_CLASS, "PXEClient");
-    put(r, DHCP_VENDOR_SPECIFIC, buf, pxe_vendor_encode(&vendor, buf));
+    put(r, DHCP_VENDOR_SPECIFIC, buf, pi ? pxe_raspberry_encode(buf) : pxe_vendor_encode(&vendor, buf));
     if (!put_setting(r, DHCP_TFTP_SERVER_NAME))
         put_site_setting(r, DHCP_TFTP_SERVER_NAME);
     put_text(r, DHCP_TFTP_SERVER_NAME, ipv4_format(x->arrival->local, text));
-    put(r, DHCP_BOOT_FILE, file, strlen(file) + 1); /* P3: with its NUL */
+    if (!pi)
+        put(r, DHCP_BOOT_FILE, file, strlen(file) + 1); /* P3: with its NUL */
     if (!uuid.failed && uuid.left == 17)
         put(r, DHCP_CLIENT_UUID, uuid.p, uuid.left);
     if (x->pxe.ipxe)
         put(r, DHCP_IPXE, buf, pxe_ipxe_encode(buf));
-    put_text(r, DHCP_PXELINUX_CONFIG, pxelinux_config_name(&x->outcome->mac, config));
+    if (!pi)
+        put_text(r, DHCP_PXELINUX_CONFIG, pxelinux_config_name(&x->outcome->mac, config));
     put_prefix(r);
 }
 

@@ -82,7 +82,7 @@ static void test_automatic(void **state) /* P1, P2, P9, P12, P15: what each firm
         {ASKER_PXE, 1, 11, NULL, "arm64-grub"},
         {ASKER_HTTP, 1, 19, "u", "arm64-http-unified"},
         {ASKER_PXE, 1, 6, NULL, NULL},
-        {ASKER_PXE, 1, 41, NULL, NULL},
+        {ASKER_PXE, 1, 41, NULL, "raspberry-pi"},
         {ASKER_HTTP, 1, 15, NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
