@@ -507,7 +507,8 @@ enum dhcp_verdict reply_boot_only(struct exchange *x, enum dhcp_type type)
 {
     struct reply r;
     x->outcome->reply = type;
-    x->outcome->ip = x->packet->ciaddr ? x->packet->ciaddr : x->arrival->from;
+    /* A relay's address is not its client's. */
+    x->outcome->ip = x->packet->ciaddr ? x->packet->ciaddr : x->packet->giaddr ? 0 : x->arrival->from;
     const char *file = boot_file(x);
     if (!file) {
         x->outcome->reply = DHCP_BOOTP;
