@@ -128,13 +128,15 @@ static bool is_on_request(const struct boot_path *path)
     return path->loader == LOADER_SHIM;
 }
 
-/* The first row that fits, with this loader (LOADER_AUTO: any). */
+/* The first row that fits, with this loader (LOADER_AUTO: any). `avoid`: not one with that loader. */
 static const struct boot_path *find(const struct boot_path_request *request, unsigned asker, uint16_t arch,
-                                    enum loader loader, const struct boot_path **ret_missing)
+                                    enum loader loader, enum loader avoid,
+                                    const struct boot_path **ret_missing)
 {
     for (const struct boot_path *path = boot_paths; path->name; path++) {
         bool wanted = loader == LOADER_AUTO ? !is_on_request(path) : path->loader == loader;
-        if (!wanted || !(path->askers & asker) || !is_of(path, arch))
+        if (!wanted || (avoid != LOADER_AUTO && path->loader == avoid) || !(path->askers & asker) ||
+            !is_of(path, arch))
             continue;
         if (is_there(path, request))
             return path;
@@ -158,12 +160,15 @@ const struct boot_path *boot_path_choose(const struct boot_path_request *request
         return NULL;
     if (request->loader != LOADER_AUTO) {
         for (size_t i = 0; i < n && !path; i++)
-            path = find(request, asker, archs[i], request->loader, ret_missing);
+            path = find(request, asker, archs[i], request->loader, LOADER_AUTO, ret_missing);
         if (path)
             return path;
     }
+    for (size_t i = 0; i < n && !path && request->proxy; i++)
+        path = find(request, asker, archs[i], LOADER_AUTO, LOADER_GRUB, &missing);
+    missing = path ? missing : NULL;
     for (size_t i = 0; i < n && !path; i++)
-        path = find(request, asker, archs[i], LOADER_AUTO, &missing);
+        path = find(request, asker, archs[i], LOADER_AUTO, LOADER_AUTO, &missing);
     if (!path && !*ret_missing)
         *ret_missing = missing;
     return path;

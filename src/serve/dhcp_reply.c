@@ -401,7 +401,8 @@ static const char *boot_file(struct exchange *x)
                                                      .loader = x->profile ? x->profile->loader : LOADER_AUTO,
                                                      .found = x->server->programs,
                                                      .unified = unified,
-                                                     .http = has_http(x)},
+                                                     .http = has_http(x),
+                                                     .proxy = x->subnet->mode == DHCP_PROXY},
                          &missing);
     bool stranger = named && !(client.ipxe && bootfile_is_ipxe(named));
     if (!x->path || missing || stranger)
