@@ -49,6 +49,57 @@ bool mac_is_unicast(const struct mac *mac)
     return !(mac->b[0] & 1) && !mac_equal(mac, &zero);
 }
 
+int guid_parse(const char *s, struct guid *ret_guid)
+{
+    struct guid guid;
+    size_t digits = 0, n = strlen(s);
+    char separator = n == 23 ? s[2] : n == 19 ? s[4] : '\0';
+    unsigned group = n == 23 ? 2 : 4;
+    if (n == 18 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+        s += 2;
+        n = 16;
+    }
+    if ((n != 16 && n != 19 && n != 23) || (separator && separator != ':' && separator != '-'))
+        return -EINVAL;
+    for (; *s; s++) {
+        if (separator && *s == separator && digits && digits % group == 0 && s[-1] != separator)
+            continue;
+        int value = hex_value(*s);
+        if (value < 0 || digits == 16)
+            return -EINVAL;
+        guid.b[digits / 2] = (uint8_t)(digits % 2 ? guid.b[digits / 2] << 4 | value : value);
+        digits++;
+    }
+    if (digits != 16)
+        return -EINVAL;
+    *ret_guid = guid;
+    return 0;
+}
+
+const char *guid_format(const struct guid *guid, char buf[static GUID_TEXT_MAX])
+{
+    const uint8_t *b = guid->b;
+    snprintf(buf, GUID_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+             b[5], b[6], b[7]);
+    return buf;
+}
+
+bool guid_equal(const struct guid *a, const struct guid *b)
+{
+    return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+void guid_to_mac(const struct guid *guid, struct mac *ret_mac)
+{
+    struct mac mac;
+    memcpy(mac.b, guid->b, 3);
+    memcpy(mac.b + 3, guid->b + 5, 3);
+    mac.b[0] &= 0xfe; /* no group's */
+    if (!mac_is_unicast(&mac))
+        mac.b[0] = 2;
+    *ret_mac = mac;
+}
+
 int ipv4_parse(const char *s, ipv4_t *ret_address)
 {
     ipv4_t address = 0;

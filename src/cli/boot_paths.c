@@ -56,8 +56,9 @@ static void print_path(const struct boot_path *path, unsigned found)
     format_archs(path, &archs);
     format_askers(path, &askers);
     bool there = is_there(path, found);
-    printf("%-19s %-20s %-11s %-28s %-4s %s%s%s\n", path->name, str_text(&archs), loader_name(path->loader),
-           first_file(path), path->protocol == BOOT_HTTP ? "HTTP" : "TFTP", there ? "yes" : "no: package ",
+    const char *loader = path->loader == LOADER_AUTO ? "firmware" : loader_name(path->loader);
+    printf("%-19s %-20s %-11s %-28s %-4s %s%s%s\n", path->name, str_text(&archs), loader, first_file(path),
+           path->protocol == BOOT_HTTP ? "HTTP" : "TFTP", there ? "yes" : "no: package ",
            there ? "" : boot_programs[path->program].package, "");
     printf("%-19s asked by %s; then %s\n", "", str_text(&askers), path->then);
 }

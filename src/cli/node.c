@@ -6,6 +6,7 @@
 #include "cli/last_boot.h"
 #include "cli/machines.h"
 #include "config/config.h"
+#include "proto/dhcp_identity.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static int expand(const struct command *command, const char *range, char ***ret_
 /* node add */
 
 struct add_options {
-    const char *mac, *from, *ip, *profile, *uuid, *cmdline;
+    const char *mac, *guid, *client_id, *from, *ip, *profile, *uuid, *cmdline;
 };
 
 /* The address that is `n` behind the first. */
@@ -41,18 +42,51 @@ static struct mac mac_plus(const struct mac *first, uint64_t n)
     return mac;
 }
 
+/* What the machine is known by. 0, or 2. */
+static int read_identity(const struct add_options *options, bool several, struct node *node)
+{
+    const struct command *command = &command_node_add;
+    uint8_t id[CLIENT_ID_MAX];
+    int named = (options->mac != NULL) + (options->guid != NULL) + (options->client_id != NULL);
+    if (options->from && (named || options->uuid))
+        return usage_error(command, "--from-candidate takes the MAC address and the UUID from the candidate");
+    if (!named && !options->from)
+        return usage_error(command, "--mac is missing: rambox knows a node by it; or --from-candidate for a "
+                                    "machine that was discovered");
+    if (named > 1)
+        return usage_error(command, "--mac, --guid and --client-id name the same thing: say one");
+    if (options->mac && mac_parse(options->mac, &node->mac) < 0)
+        return usage_error(command, "\"%s\" is no MAC address; expected six bytes like 52:54:00:12:34:56",
+                           options->mac);
+    if (several && (options->guid || options->client_id))
+        return usage_error(command, "%s is of one node, not of a range",
+                           options->guid ? "--guid" : "--client-id");
+    if (options->guid && guid_parse(options->guid, &node->guid) < 0)
+        return usage_error(command, "\"%s\" is no GUID; expected eight bytes like 00:02:c9:03:00:12:34:56",
+                           options->guid);
+    node->has_guid = options->guid != NULL;
+    if (node->has_guid)
+        guid_to_mac(&node->guid, &node->mac);
+    if (!options->client_id)
+        return 0;
+    if (client_id_parse(options->client_id, id, &node->client_id_size) < 0)
+        return usage_error(
+            command,
+            "\"%s\" is no client identifier; expected 2 to 255 bytes like ff:00:00:00:01:00:04:1b:9a",
+            options->client_id);
+    node->client_id = xmalloc(node->client_id_size);
+    memcpy(node->client_id, id, node->client_id_size);
+    client_id_to_mac(id, node->client_id_size, &node->mac);
+    return 0;
+}
+
 /* Reads the options into the first node of the range. 0, or 2. */
 static int read_first(const struct add_options *options, bool several, struct node *node)
 {
     const struct command *command = &command_node_add;
-    if (options->from && (options->mac || options->uuid))
-        return usage_error(command, "--from-candidate takes the MAC address and the UUID from the candidate");
-    if (!options->mac && !options->from)
-        return usage_error(command, "--mac is missing: rambox knows a node by it; or --from-candidate for a "
-                                    "machine that was discovered");
-    if (options->mac && mac_parse(options->mac, &node->mac) < 0)
-        return usage_error(command, "\"%s\" is no MAC address; expected six bytes like 52:54:00:12:34:56",
-                           options->mac);
+    int status = read_identity(options, several, node);
+    if (status != 0)
+        return status;
     if (options->ip && ipv4_parse(options->ip, &node->ip) < 0)
         return usage_error(command, "\"%s\" is no IPv4 address; expected four numbers like 192.168.7.11",
                            options->ip);
@@ -121,6 +155,8 @@ static int run_add(struct context *context, int argc, char **argv)
     struct add_options add = {0};
     const struct option_spec options[] = {
         {.name = "--mac", .value = &add.mac},
+        {.name = "--guid", .value = &add.guid},
+        {.name = "--client-id", .value = &add.client_id},
         {.name = "--ip", .value = &add.ip},
         {.name = "--profile", .value = &add.profile},
         {.name = "--uuid", .value = &add.uuid},
@@ -155,11 +191,16 @@ static int run_add(struct context *context, int argc, char **argv)
 
 static json_t *node_to_json(const struct node *node)
 {
-    char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX], uuid[UUID_TEXT_MAX];
-    return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:s?}", "name", node->name, "mac",
-                     mac_format(&node->mac, mac), "ip", node->ip ? ipv4_format(node->ip, ip) : NULL,
-                     "profile", node->profile, "uuid", node->has_uuid ? uuid_format(node->uuid, uuid) : NULL,
-                     "cmdline", node->cmdline, "file", node->pos.file);
+    char mac[MAC_TEXT_MAX], guid[GUID_TEXT_MAX], ip[IPV4_TEXT_MAX], uuid[UUID_TEXT_MAX];
+    char id[3 * CLIENT_ID_MAX];
+    return json_pack("{s:s, s:s, s:s*, s:s*, s:s?, s:s, s:s?, s:s?, s:s?}", "name", node->name, "mac",
+                     mac_format(&node->mac, mac), "guid",
+                     node->has_guid ? guid_format(&node->guid, guid) : NULL, "client_id",
+                     node->client_id ? client_id_format(node->client_id, node->client_id_size, id, sizeof(id))
+                                     : NULL,
+                     "ip", node->ip ? ipv4_format(node->ip, ip) : NULL, "profile", node->profile, "uuid",
+                     node->has_uuid ? uuid_format(node->uuid, uuid) : NULL, "cmdline", node->cmdline, "file",
+                     node->pos.file);
 }
 
 static void print_row(const struct node *node)
@@ -253,10 +294,16 @@ static const struct seen_machine *find_machine(const struct seen_machines *machi
 
 static void print_node(const struct site *site, const struct node *node, const struct seen_machine *machine)
 {
-    char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX], hex[HXIP_TEXT_MAX], uuid[UUID_TEXT_MAX];
+    char mac[MAC_TEXT_MAX], guid[GUID_TEXT_MAX], ip[IPV4_TEXT_MAX], hex[HXIP_TEXT_MAX], uuid[UUID_TEXT_MAX];
+    char id[3 * CLIENT_ID_MAX];
     const struct profile *profile = site_profile(site, node->profile);
     const struct subnet *subnet = node->ip ? site_subnet_of(site, node->ip) : NULL;
-    printf("name     %s\nmac      %s\n", node->name, mac_format(&node->mac, mac));
+    printf("name     %s\nmac      %s%s\n", node->name, mac_format(&node->mac, mac),
+           node->has_guid || node->client_id ? " (stands for what follows)" : "");
+    if (node->has_guid)
+        printf("guid     %s\n", guid_format(&node->guid, guid));
+    if (node->client_id)
+        printf("client   %s\n", client_id_format(node->client_id, node->client_id_size, id, sizeof(id)));
     if (node->ip)
         printf("ip       %s (%s in hexadecimal; subnet %s)\n", ipv4_format(node->ip, ip),
                ipv4_hex(node->ip, hex), subnet ? subnet->name : "none");
@@ -358,11 +405,14 @@ static int run_rm(struct context *context, int argc, char **argv)
 
 const struct command command_node_add = {
     .name = "node add",
-    .synopsis = "NAME|RANGE --mac MAC|--from-candidate WHICH [--ip IP] [--profile PROFILE] [--uuid UUID] "
+    .synopsis = "NAME|RANGE --mac MAC|--guid GUID|--client-id ID|--from-candidate WHICH [--ip IP] "
+                "[--profile PROFILE] [--uuid UUID] "
                 "[--cmdline WORDS]",
     .summary = "add a node, or a range of them, each as a file of nodes.d",
     .help =
         "  --mac MAC          its MAC address; of a range the first one's, the others count up\n"
+        "  --guid GUID        instead, on InfiniBand: the GUID of its port, as `ibstat` shows it\n"
+        "  --client-id ID     instead, of a machine there that tells no GUID: its DHCP client identifier\n"
         "  --from-candidate WHICH\n"
         "                     a machine that was discovered (`rambox node candidates`): its MAC address or "
         "its\n"
@@ -379,7 +429,8 @@ const struct command command_node_add = {
         "Examples:\n"
         "  rambox node add n1 --mac 52:54:00:12:34:56 --ip 192.168.7.11\n"
         "  rambox node add 'n[01-16]' --mac 52:54:00:00:00:01 --ip 192.168.7.11\n"
-        "  rambox node add n1 --from-candidate last --ip 192.168.7.11\n",
+        "  rambox node add n1 --from-candidate last --ip 192.168.7.11\n"
+        "  rambox node add ib1 --guid 00:02:c9:03:00:12:34:56 --ip 192.168.7.31\n",
     .run = run_add,
 };
 

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "config/config.h"
 #include "config/load.h"
+#include "proto/dhcp_identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,8 +50,16 @@ static void add_option(struct str *out, const struct option_value *option)
 static char *node_to_yaml(const struct node *node)
 {
     struct str out = {0};
-    char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX], uuid[UUID_TEXT_MAX];
-    str_printf(&out, "node: %s\nmac: %s\n", node->name, mac_format(&node->mac, mac));
+    char mac[MAC_TEXT_MAX], guid[GUID_TEXT_MAX], ip[IPV4_TEXT_MAX], uuid[UUID_TEXT_MAX];
+    char id[3 * CLIENT_ID_MAX];
+    str_printf(&out, "node: %s\n", node->name);
+    if (node->has_guid)
+        str_printf(&out, "guid: \"%s\"\n", guid_format(&node->guid, guid));
+    else if (node->client_id)
+        str_printf(&out, "client_id: \"%s\"\n",
+                   client_id_format(node->client_id, node->client_id_size, id, sizeof(id)));
+    else
+        str_printf(&out, "mac: %s\n", mac_format(&node->mac, mac));
     if (node->ip)
         str_printf(&out, "ip: %s\n", ipv4_format(node->ip, ip));
     if (node->has_profile || !str_eq(node->profile, "default"))

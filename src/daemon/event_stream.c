@@ -74,6 +74,7 @@ char *event_to_json(const struct event *e)
     if (!object)
         return NULL;
     add_text(object, "mac", mac_equal(&e->mac, &no_mac) ? NULL : mac_format(&e->mac, mac));
+    add_text(object, "identity", e->identity);
     add_text(object, "node", e->node);
     add_text(object, "ip", e->ip ? ipv4_format(e->ip, ip) : NULL);
     add_text(object, "boot", e->boot ? boot_id_format(e->boot, boot) : NULL);

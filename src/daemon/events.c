@@ -16,20 +16,18 @@ static char *put(char *to, const char *end, const char *text)
     return to + n;
 }
 
-/* `n1 (52:54:00:12:34:56)`, or what of it is known. */
-#define WHO_MAX 96
+/* `n1 (52:54:00:12:34:56)`, `n1 (GUID 00:02:c9:03:00:12:34:56)`, or what of it is known. */
+#define WHO_MAX 160
 static const char *who(const struct event *e, char buf[static WHO_MAX])
 {
     static const struct mac no_mac;
     char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX];
     bool has_mac = !mac_equal(&e->mac, &no_mac), has_node = e->node && e->node[0];
-    const char *first = has_node  ? e->node
-                        : has_mac ? mac_format(&e->mac, mac)
-                        : e->ip   ? ipv4_format(e->ip, ip)
-                                  : "a machine";
+    const char *machine = e->identity && e->identity[0] ? e->identity : mac_format(&e->mac, mac);
+    const char *first = has_node ? e->node : has_mac ? machine : e->ip ? ipv4_format(e->ip, ip) : "a machine";
     char *p = put(buf, buf + WHO_MAX, first);
     if (has_node && has_mac)
-        put(put(put(p, buf + WHO_MAX, " ("), buf + WHO_MAX, mac_format(&e->mac, mac)), buf + WHO_MAX, ")");
+        put(put(put(p, buf + WHO_MAX, " ("), buf + WHO_MAX, machine), buf + WHO_MAX, ")");
     return buf;
 }
 

@@ -49,6 +49,10 @@ static void read_answer(const struct dhcp_packet *p, struct answer *ret_answer)
     answer.pxe =
         dhcp_begins(p, DHCP_VENDOR_CLASS, "PXEClient") || dhcp_begins(p, DHCP_VENDOR_CLASS, "HTTPClient");
     answer.boots_at_once = boots_at_once(p);
+    uint8_t menu[PXE_VENDOR_MAX];
+    size_t n = pxe_raspberry_encode(menu);
+    struct reader vendor = dhcp_option(p, DHCP_VENDOR_SPECIFIC);
+    answer.raspberry = vendor.left == n && memcmp(vendor.p, menu, n) == 0;
     *ret_answer = answer;
 }
 
@@ -109,8 +113,8 @@ void answers_take(struct answers *a, uint64_t now_us, bool local, const void *fr
     read_answer(p, &answer);
     server->gives_address |= answer.ip != 0 && p->type != DHCP_BOOTP;
     server->boots |= answer.pxe || answer.file[0];
-    server->asks_4011 |=
-        dhcp_begins(p, DHCP_VENDOR_CLASS, "PXEClient") && !(answer.boots_at_once && answer.file[0]);
+    server->asks_4011 |= dhcp_begins(p, DHCP_VENDOR_CLASS, "PXEClient") && !answer.raspberry &&
+                         !(answer.boots_at_once && answer.file[0]);
     if (probe < 0) {
         take_passing(server, p);
     } else if (!server->to[probe].heard) {

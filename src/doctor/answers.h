@@ -17,6 +17,7 @@ struct answer {
     char file[129];     /* the boot file: the `file` field, else option 67; empty: none */
     bool pxe;           /* option 60 is PXEClient or HTTPClient */
     bool boots_at_once; /* option 43 tells PXE to boot that file, without a menu or port 4011 (P5, P6) */
+    bool raspberry;     /* option 43 has what a Raspberry Pi waits for; it knows no boot file */
     uint64_t after_us;  /* since the probe was last sent */
 };
 

@@ -272,7 +272,7 @@ void judge_architectures(const struct lan *lan, struct findings *findings)
         return; /* nothing to say that the server's own check has not said */
     for (size_t i = 0; i < LAN_ARCHS; i++) {
         const struct answer *answer = &own->to[PROBE_KNOWN + i];
-        struct str *list = answer->heard && answer->file[0] ? &with : &without;
+        struct str *list = answer->heard && (answer->file[0] || answer->raspberry) ? &with : &without;
         const char *name = pxe_arch_name(lan_archs[i].arch);
         str_printf(list, "%s%u (%s)", list->len ? ", " : "", lan_archs[i].arch, name ? name : "unknown");
     }

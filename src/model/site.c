@@ -77,6 +77,7 @@ void node_clear(struct node *node)
 {
     option_values_clear(&node->options);
     free(node->name);
+    free(node->client_id);
     free(node->profile);
     free(node->cmdline);
 }

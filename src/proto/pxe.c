@@ -87,6 +87,31 @@ static void read_boot_item(const struct dhcp_packet *p, struct pxe_client *c)
     }
 }
 
+bool pxe_is_raspberry_mac(const struct mac *mac)
+{
+    static const uint8_t vendors[][3] = {
+        {0xb8, 0x27, 0xeb}, {0xdc, 0xa6, 0x32}, {0xe4, 0x5f, 0x01},
+        {0x28, 0xcd, 0xc1}, {0x2c, 0xcf, 0x67}, {0xd8, 0x3a, 0xdd},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(vendors); i++)
+        if (memcmp(mac->b, vendors[i], sizeof(vendors[i])) == 0)
+            return true;
+    return false;
+}
+
+static void note_raspberry(const struct dhcp_packet *p, struct pxe_client *c)
+{
+    struct mac mac;
+    bool bios = c->archs_n == 0 || (c->archs_n == 1 && c->archs[0] == PXE_ARCH_BIOS);
+    bool named = c->has_uuid && memcmp(c->uuid, "RPi", 3) == 0;
+    if (c->class != PXE_CLIENT || c->ipxe || !bios)
+        return;
+    if (named || (dhcp_mac(p, &mac) && pxe_is_raspberry_mac(&mac))) {
+        c->archs[0] = PXE_ARCH_RASPBERRY_PI;
+        c->archs_n = 1;
+    }
+}
+
 static bool same_text(struct reader r, void *text)
 {
     size_t n = strlen(text);
@@ -108,6 +133,7 @@ void pxe_client_of(const struct dhcp_packet *p, struct pxe_client *ret_client)
     read_ipxe(p, c);
     if (c->class != PXE_NONE)
         read_boot_item(p, c);
+    note_raspberry(p, c);
 }
 
 void pxe_uuid_swap(uint8_t uuid[static 16])
@@ -144,6 +170,23 @@ size_t pxe_vendor_encode(const struct pxe_vendor *v, uint8_t buf[static PXE_VEND
         for (int shift = 8 * (list[i].size - 1); shift >= 0; shift -= 8)
             writer_u8(&w, (uint8_t)(list[i].value >> shift));
     }
+    writer_u8(&w, DHCP_END);
+    return w.used;
+}
+
+size_t pxe_raspberry_encode(uint8_t buf[static PXE_VENDOR_MAX])
+{
+    static const uint8_t before[] = {
+        6,   1,   PXE_NO_BROADCAST | PXE_NO_MULTICAST, /* discovery control */
+        10,  4,   0,
+        'P', 'X', 'E', /* menu prompt: seconds, text */
+        9,   20,  0,
+        0,   17, /* boot menu: server type, size, text */
+    };
+    static const char item[] = "Raspberry Pi Boot";
+    struct writer w = writer_of(buf, PXE_VENDOR_MAX);
+    writer_put(&w, before, sizeof(before));
+    writer_put(&w, item, sizeof(item) - 1);
     writer_u8(&w, DHCP_END);
     return w.used;
 }

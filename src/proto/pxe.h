@@ -48,6 +48,16 @@ struct pxe_client {
 /* Reads it off a message. Never fails: what is malformed counts as absent (P12). */
 void pxe_client_of(const struct dhcp_packet *p, struct pxe_client *ret_client);
 
+/* The Raspberry Pi's own firmware calls itself a BIOS (architecture 0); it is known by its UUID, which begins
+ * with `RPi` (bootloaders of 2020 and later), or by its vendor's MAC addresses, and then counts as
+ * PXE_ARCH_RASPBERRY_PI alone. A UEFI or an iPXE on it is what that says. */
+static inline bool pxe_is_raspberry(const struct pxe_client *c)
+{
+    return c->class == PXE_CLIENT && c->archs_n && c->archs[0] == PXE_ARCH_RASPBERRY_PI;
+}
+/* Whether it is a MAC address of its vendor. */
+bool pxe_is_raspberry_mac(const struct mac *mac);
+
 /* Whether iPXE said it has the feature (175 sub-option, such as 0x13 HTTP). */
 static inline bool pxe_ipxe_has(const struct pxe_client *c, uint8_t feature)
 {
@@ -88,6 +98,11 @@ struct pxe_vendor {
 #define PXE_VENDOR_MAX 64
 /* Encodes them with exact lengths, in ascending order, END at the end. Returns the size. */
 size_t pxe_vendor_encode(const struct pxe_vendor *v, uint8_t buf[static PXE_VENDOR_MAX]);
+
+/* What the Raspberry Pi wants to see in option 43 before it goes on: a boot menu with the one item
+ * `Raspberry Pi Boot`, the prompt `PXE` shown for 0 s, and no discovery, in the order in which dnsmasq sends
+ * them, which all its models are known to take. Returns its size. */
+size_t pxe_raspberry_encode(uint8_t buf[static PXE_VENDOR_MAX]);
 
 /* P9: the content of option 175 in replies to iPXE: `no-pxedhcp` (176) = 1, so that it does not wait for a
  * proxyDHCP offer. Returns its size. */

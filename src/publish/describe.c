@@ -1,6 +1,7 @@
 /* See publish/describe.h. */
 #include "publish/describe.h"
 #include "base/str.h"
+#include "proto/dhcp_identity.h"
 #include "proto/dhcp_options.h"
 #include "proto/pxe.h"
 
@@ -249,8 +250,11 @@ static void describe_profile(const struct profile *profile, struct things *thing
 static void describe_node(const struct node *node, bool classes_say, struct things *things)
 {
     struct thing *thing = add_thing(things, RANK_NODE, node->name);
-    char mac[MAC_TEXT_MAX], uuid[UUID_TEXT_MAX];
+    char mac[MAC_TEXT_MAX], guid[GUID_TEXT_MAX], uuid[UUID_TEXT_MAX], id[3 * CLIENT_ID_MAX];
     add_text(thing, "mac", mac_format(&node->mac, mac));
+    add_text(thing, "guid", node->has_guid ? guid_format(&node->guid, guid) : NULL);
+    if (node->client_id)
+        add_text(thing, "client_id", client_id_format(node->client_id, node->client_id_size, id, sizeof(id)));
     add_address(thing, "ip", node->ip);
     add(thing, "profile", "%s%s", node->profile,
         node->has_profile || !classes_say ? "" : " (unless a class says another)");

@@ -174,6 +174,11 @@ void boot_table_free(struct boot_table *t)
     free(t);
 }
 
+static bool starts(const char *text, const char *prefix)
+{
+    return text && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 static void emit_boot(struct boot_table *t, const struct moment *now, const struct boot *boot)
 {
     char generation[16];
@@ -262,19 +267,22 @@ void boot_table_set_arch(struct boot_table *t, uint64_t id, enum cpu_arch arch)
 static void emit_unstarted(struct boot_table *t, const struct moment *now, const struct boot *boot,
                            const char *program)
 {
-    t->config.sink->emit(
-        t->config.sink,
-        &(struct event){
-            .kind = EVENT_UNSTARTED,
-            .at = *now,
-            .mac = boot->mac,
-            .node = boot->node[0] ? boot->node : NULL,
-            .ip = boot->ip,
-            .boot = boot->id,
-            .file = program,
-            .detail = "the firmware fetched all of it, and then nothing came: with Secure Boot on, firmware "
-                      "refuses a program that is not signed with a key it trusts, or was changed since",
-        });
+    static const char usual[] =
+        "the firmware fetched all of it, and then nothing came: with Secure Boot on, firmware refuses a "
+        "program that is not signed with a key it trusts, or was changed since";
+    static const char of_grub[] =
+        "the firmware fetched all of it, and then nothing came: with Secure Boot on, firmware refuses a "
+        "program that is not signed with a key it trusts, or was changed since; and beside another DHCP "
+        "server GRUB looks for its configuration at that one's next server";
+    struct event event = {.kind = EVENT_UNSTARTED,
+                          .at = *now,
+                          .mac = boot->mac,
+                          .node = boot->node[0] ? boot->node : NULL,
+                          .ip = boot->ip,
+                          .boot = boot->id,
+                          .file = program,
+                          .detail = starts(program, "grub") ? of_grub : usual};
+    t->config.sink->emit(t->config.sink, &event);
 }
 
 /* Takes it off the boot: it is told once. The caller has the lock. */
@@ -320,11 +328,6 @@ void boot_table_tick(struct boot_table *t, const struct moment *now)
     struct boot boot;
     for (unsigned told = 0; told < UNSTARTED_AT_ONCE && next_unstarted(t, now, &boot, program); told++)
         emit_unstarted(t, now, &boot, program);
-}
-
-static bool starts(const char *text, const char *prefix)
-{
-    return text && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 /* The stage that asking for a file means; -1: none. */

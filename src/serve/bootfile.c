@@ -2,6 +2,7 @@
 #include "serve/bootfile.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "serve/raspberry.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -32,6 +33,7 @@ const char *const bootfile_folders[] = {
     "/usr/lib/grub/x86_64-efi-signed", /* Debian, Ubuntu: grub-efi-amd64-signed */
     "/usr/lib/grub/arm64-efi-signed",  /* the same for arm64 */
     "/usr/lib/shim",                   /* Debian, Ubuntu: shim-signed */
+    "/usr/lib/raspi-firmware",         /* Debian: raspi-firmware */
     "/usr/share/syslinux",             /* Fedora, openSUSE */
     "/usr/lib/syslinux/bios",          /* Arch */
     "/usr/share/ipxe",                 /* Fedora; Arch has x86_64 beneath */
@@ -115,7 +117,7 @@ bool bootfile_is_program(const char *name)
     for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
         if (str_ends(name, endings[i]))
             return true;
-    return false;
+    return raspberry_file_of(name) == RASPBERRY_FIRMWARE;
 }
 
 bool bootfile_is_loader(const char *name)
@@ -159,6 +161,7 @@ bool bootfile_is_grub_config(const char *name, const char **ret_name)
 bool bootfile_is_config(const char *name)
 {
     const char *who;
-    return str_starts(name, "pxelinux.cfg/") || str_eq(name, "ipxe") || str_starts(name, "v1/boot/") ||
-           bootfile_is_grub_config(name, &who);
+    enum raspberry_file pi = raspberry_file_of(name);
+    return pi == RASPBERRY_CONFIG || pi == RASPBERRY_CMDLINE || str_starts(name, "pxelinux.cfg/") ||
+           str_eq(name, "ipxe") || str_starts(name, "v1/boot/") || bootfile_is_grub_config(name, &who);
 }

@@ -2,6 +2,7 @@
 #include "serve/bootpath.h"
 #include "base/cleanup.h"
 #include "serve/ipxe.h"
+#include "serve/raspberry.h"
 
 #include <stddef.h>
 
@@ -30,6 +31,12 @@
     1,                                                                                                       \
     {                                                                                                        \
         PXE_ARCH_EFI_ARM64_HTTP                                                                              \
+    }
+
+#define PI                                                                                                   \
+    1,                                                                                                       \
+    {                                                                                                        \
+        PXE_ARCH_RASPBERRY_PI                                                                                \
     }
 
 #define SCRIPT  "its script, kernel and ramdisk by HTTP"
@@ -67,6 +74,10 @@ const struct boot_path boot_paths[] = {
     {"arm64-unified", ASKER_PXE | ANY_IPXE, ARM64, LOADER_UNIFIED, BOOT_TFTP, PROGRAM_NONE, NULL, RUNS},
     {"arm64-grub", ASKER_PXE | ANY_IPXE, ARM64, LOADER_GRUB, BOOT_TFTP, PROGRAM_GRUB_ARM64, NULL, CONFIG},
     {"arm64-http-unified", ASKER_HTTP, ARM_HTTP, LOADER_UNIFIED, BOOT_HTTP, PROGRAM_NONE, NULL, RUNS},
+
+    /* It asks for its files by names of its own: what it is told is to go on. */
+    {"raspberry-pi", ASKER_PXE, PI, LOADER_AUTO, BOOT_TFTP, PROGRAM_NONE, RASPBERRY_CONFIG_NAME,
+     "its firmware, device tree, command line, kernel and ramdisk by TFTP"},
     {0},
 };
 
@@ -117,13 +128,15 @@ static bool is_on_request(const struct boot_path *path)
     return path->loader == LOADER_SHIM;
 }
 
-/* The first row that fits, with this loader (LOADER_AUTO: any). */
+/* The first row that fits, with this loader (LOADER_AUTO: any). `avoid`: not one with that loader. */
 static const struct boot_path *find(const struct boot_path_request *request, unsigned asker, uint16_t arch,
-                                    enum loader loader, const struct boot_path **ret_missing)
+                                    enum loader loader, enum loader avoid,
+                                    const struct boot_path **ret_missing)
 {
     for (const struct boot_path *path = boot_paths; path->name; path++) {
         bool wanted = loader == LOADER_AUTO ? !is_on_request(path) : path->loader == loader;
-        if (!wanted || !(path->askers & asker) || !is_of(path, arch))
+        if (!wanted || (avoid != LOADER_AUTO && path->loader == avoid) || !(path->askers & asker) ||
+            !is_of(path, arch))
             continue;
         if (is_there(path, request))
             return path;
@@ -147,12 +160,15 @@ const struct boot_path *boot_path_choose(const struct boot_path_request *request
         return NULL;
     if (request->loader != LOADER_AUTO) {
         for (size_t i = 0; i < n && !path; i++)
-            path = find(request, asker, archs[i], request->loader, ret_missing);
+            path = find(request, asker, archs[i], request->loader, LOADER_AUTO, ret_missing);
         if (path)
             return path;
     }
+    for (size_t i = 0; i < n && !path && request->proxy; i++)
+        path = find(request, asker, archs[i], LOADER_AUTO, LOADER_GRUB, &missing);
+    missing = path ? missing : NULL;
     for (size_t i = 0; i < n && !path; i++)
-        path = find(request, asker, archs[i], LOADER_AUTO, &missing);
+        path = find(request, asker, archs[i], LOADER_AUTO, LOADER_AUTO, &missing);
     if (!path && !*ret_missing)
         *ret_missing = missing;
     return path;

@@ -43,6 +43,8 @@ struct boot_path_request {
     unsigned found;      /* programs that are there: bootfile_found */
     const char *unified; /* name under which its profile's unified image is fetched; NULL: it has none */
     bool http;           /* we serve HTTP */
+    bool proxy; /* P7: another server gives the address. GRUB (2.06, and shim with it) then looks for its
+                   configuration there, so unless a profile asks for it, it comes last */
 };
 
 /* Who asks, or 0 for an operating system's DHCP client. */

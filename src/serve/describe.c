@@ -34,14 +34,17 @@ static void add(struct writer *w, const char *fmt, ...)
 }
 
 /* H11: `ip=<client>:<server>:<gateway>:<netmask>:<hostname>:<device>:off`. Without a device the kernel takes
- * the first that is up, and waits for all of them; a node has the one it booted from. */
+ * the first that is up, and waits for all of them; a node has the one it booted from. What another server
+ * gave (P7) is that server's to say: it may have another router, and takes the address back when nobody asks
+ * for it again; so the kernel asks, unless the node's entry has the address. */
 static void add_ip(struct writer *w, const struct boot_client *c, const struct profile *profile,
                    const struct subnet *subnet)
 {
     char client[IPV4_TEXT_MAX], server[IPV4_TEXT_MAX], router[IPV4_TEXT_MAX] = "", mask[IPV4_TEXT_MAX];
     if (profile->ip == IP_NONE)
         return;
-    if (profile->ip == IP_DHCP || !c->ip || !subnet) {
+    bool lent = subnet && subnet->mode == DHCP_PROXY && !(c->node && c->node->ip == c->ip);
+    if (profile->ip == IP_DHCP || !c->ip || !subnet || lent) {
         add(w, "ip=dhcp");
         return;
     }
@@ -55,6 +58,8 @@ static void add_ip(struct writer *w, const struct boot_client *c, const struct p
 static void add_bootif(struct writer *w, const struct boot_client *c)
 {
     const uint8_t *b = c->mac.b;
+    if (c->node && (c->node->has_guid || c->node->client_id)) /* no interface has these six bytes */
+        return;
     if (mac_is_unicast(&c->mac))
         add(w, "BOOTIF=01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }

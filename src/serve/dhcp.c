@@ -19,7 +19,7 @@ static const struct {
     [SILENCE_NONE] = {"none", false},
     [SILENCE_MALFORMED] = {"malformed", false},
     [SILENCE_BOOTP] = {"bootp", true},
-    [SILENCE_NOT_ETHERNET] = {"not-ethernet", false},
+    [SILENCE_NO_IDENTITY] = {"no-identity", false},
     [SILENCE_NOT_A_REQUEST] = {"not-a-request", true},
     [SILENCE_TYPE] = {"server-message", true},
     [SILENCE_OTHER_SERVER] = {"other-server", false},
@@ -151,6 +151,7 @@ static void emit(struct exchange *x, enum event_kind kind, const char *detail)
                          .kind = kind,
                          .at = *x->now,
                          .mac = o->mac,
+                         .identity = o->identity,
                          .node = o->node[0] ? o->node : NULL,
                          .ip = o->ip,
                          .interface = o->interface,
@@ -197,24 +198,56 @@ bool is_our_id(const struct exchange *x, ipv4_t id)
     return is_own(x, id) || (x->packet->giaddr && override.left == 4 && reader_u32(&override) == id);
 }
 
-/* D1. A node of ours is known by its MAC address, whatever its firmware, its kernel and its system call
- * themselves: so it keeps one address through a boot. Other machines are known by what they say. */
+static void add_to_key(struct client_key *key, const void *data, size_t size)
+{
+    memcpy(key->b + key->size, data, size);
+    key->size = (uint16_t)(key->size + size);
+}
+
+/* D1. A node of ours is known by its MAC address or its GUID, whatever its firmware, its kernel and its
+ * system call themselves: so it keeps one address through a boot. Other machines are known by what they say.
+ */
 static void key_of(const struct exchange *x, struct client_key *ret_key)
 {
     const struct dhcp_packet *p = x->packet;
-    struct reader id = dhcp_option(p, DHCP_CLIENT_ID);
-    struct client_key *key = ret_key;
-    key->size = 0;
-    if (!x->node && !id.failed && id.left > 0 && id.left < CLIENT_KEY_MAX) {
-        key->b[key->size++] = 1;
-        memcpy(key->b + key->size, id.p, id.left);
-        key->size = (uint16_t)(key->size + id.left);
+    const struct dhcp_identity *i = &x->identity;
+    struct reader id = i->id;
+    bool by_id = !x->node || (!i->ethernet && !i->has_guid);
+    ret_key->size = 0;
+    if (by_id && !id.failed && id.left > 0 && id.left < CLIENT_KEY_MAX) {
+        add_to_key(ret_key, &(uint8_t){1}, 1);
+        add_to_key(ret_key, id.p, id.left);
         return;
     }
-    key->b[key->size++] = 0;
-    key->b[key->size++] = p->htype;
-    memcpy(key->b + key->size, p->chaddr, p->hlen);
-    key->size = (uint16_t)(key->size + p->hlen);
+    add_to_key(ret_key, (uint8_t[]){0, p->htype}, 2);
+    if (i->has_guid)
+        add_to_key(ret_key, i->guid.b, sizeof(i->guid.b));
+    else
+        add_to_key(ret_key, p->chaddr, p->hlen);
+}
+
+const struct node *exchange_node(const struct exchange *x)
+{
+    const struct node *node = site_node_by_mac(x->generation->site, &x->outcome->mac);
+    const struct dhcp_identity *i = &x->identity;
+    if (node && node->has_guid && i->has_guid && !guid_equal(&node->guid, &i->guid))
+        return NULL;
+    if (node && node->client_id &&
+        (i->id.left != node->client_id_size || memcmp(i->id.p, node->client_id, i->id.left) != 0))
+        return NULL;
+    return node;
+}
+
+/* How a person adds the machine as a node. */
+static const char *how_to_add(const struct exchange *x, char *buf, size_t size)
+{
+    const struct dhcp_identity *i = &x->identity;
+    char text[MAC_TEXT_MAX + GUID_TEXT_MAX];
+    if (i->has_guid)
+        snprintf(buf, size, "--guid %s", guid_format(&i->guid, text));
+    else
+        snprintf(buf, size, "--mac %s", mac_format(&i->mac, text));
+    return buf;
 }
 
 /* Tells the table the pools of this generation. 0 or -ENOMEM. */
@@ -239,7 +272,7 @@ static int take_pools(const struct exchange *x)
 /* Everything that is the same for all types: whether we may speak to this client at all. */
 static enum dhcp_silence admit(struct exchange *x)
 {
-    char mac[MAC_TEXT_MAX];
+    char how[64];
     if (!x->generation) {
         silent(x, SILENCE_NO_GENERATION, "nothing is published yet: rambox publish");
         return SILENCE_NO_GENERATION;
@@ -254,13 +287,13 @@ static enum dhcp_silence admit(struct exchange *x)
     x->subnet = exchange_subnet(x);
     if (!x->subnet)
         return x->outcome->silence;
-    x->node = site_node_by_mac(x->generation->site, &x->outcome->mac);
+    x->node = exchange_node(x);
     if (x->node) {
         snprintf(x->outcome->node, sizeof(x->outcome->node), "%s", x->node->name);
     } else if (x->subnet->unknown == UNKNOWN_DENY) { /* H5 */
         silent(x, SILENCE_UNKNOWN_MAC,
-               "unknown MAC, subnet %s denies unknown machines: rambox node add NAME --mac %s",
-               x->subnet->name, mac_format(&x->outcome->mac, mac));
+               "unknown %s, subnet %s denies unknown machines: rambox node add NAME %s",
+               x->identity.has_guid ? "GUID" : "MAC", x->subnet->name, how_to_add(x, how, sizeof(how)));
         return SILENCE_UNKNOWN_MAC;
     }
     return SILENCE_NONE;
@@ -327,8 +360,15 @@ static enum dhcp_verdict decide(struct exchange *x)
     o->request = p->type;
     o->xid = p->xid;
     count(x->server->config.counters, COUNT_DHCP_IN + p->type, 1);
-    if (!dhcp_mac(p, &o->mac) || !mac_is_unicast(&o->mac))
-        return silent(x, SILENCE_NOT_ETHERNET, "no Ethernet address (type %u, length %u)", p->htype, p->hlen);
+    if (!dhcp_identify(p, &x->identity)) {
+        memcpy(o->mac.b, p->chaddr, p->hlen == sizeof(o->mac.b) ? p->hlen : 0);
+        return silent(x, SILENCE_NO_IDENTITY,
+                      "nothing tells who it is: hardware type %u, an address of %u bytes, %s", p->htype,
+                      p->hlen,
+                      dhcp_has(p, DHCP_CLIENT_ID) ? "a client identifier of no use" : "no client identifier");
+    }
+    o->mac = x->identity.mac;
+    dhcp_identity_format(&x->identity, o->identity);
     if (p->op == DHCP_BOOTREPLY) {
         ipv4_format(x->arrival->from, from);
         if (!is_own(x, x->arrival->from))

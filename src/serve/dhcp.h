@@ -81,7 +81,7 @@ enum dhcp_silence {
     SILENCE_NONE, /* something was sent */
     SILENCE_MALFORMED,
     SILENCE_BOOTP,         /* D19: no option 53 */
-    SILENCE_NOT_ETHERNET,  /* htype, hlen or a chaddr that is no card's address */
+    SILENCE_NO_IDENTITY,   /* no card's address, and nothing else to know it by (proto/dhcp_identity.h) */
     SILENCE_NOT_A_REQUEST, /* op 2: another server's reply that came our way */
     SILENCE_TYPE,          /* a type only servers send (OFFER ...): a rogue server (alarm) */
     SILENCE_OTHER_SERVER,  /* D5: the client selected another server */
@@ -118,7 +118,8 @@ enum dhcp_route {
 struct dhcp_outcome {
     enum dhcp_silence silence;
     enum dhcp_type request, reply; /* reply: DHCP_BOOTP (0) when silent */
-    struct mac mac;
+    struct mac mac;                /* proto/dhcp_identity.h */
+    char identity[80];             /* for people, of a machine without a MAC address; else empty */
     uint32_t xid;
     char node[64];      /* name of the node; empty for a machine without an entry */
     uint64_t boot;      /* 0: none */

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "proto/dhcp_identity.h"
 #include "proto/pxe.h"
 #include "serve/bootpath.h"
 #include "serve/dhcp.h"
@@ -43,6 +44,7 @@ struct exchange {
     const struct dhcp_packet *packet;
     struct dhcp_outcome *outcome;
     const struct subnet *subnet;
+    struct dhcp_identity identity; /* who asks */
     const struct node *node;       /* NULL: a machine without an entry */
     const struct profile *profile; /* what it boots; NULL: nothing (a class or a subnet names none) */
     uint64_t classes;              /* a bit for each of the site's classes it is of */
@@ -67,6 +69,10 @@ bool is_own(const struct exchange *x, ipv4_t address);
 /* Whether a server identifier (54) means this server: an own address, or the one that its relay had us send
  * (RFC 5107 §4). */
 bool is_our_id(const struct exchange *x, ipv4_t id);
+
+/* The entry of who asks; NULL: none. On a network without MAC addresses two machines may have the same six
+ * bytes, so what the entry names must be what it says. */
+const struct node *exchange_node(const struct exchange *x);
 
 /* The subnet that the message comes from; NULL after silent(). */
 const struct subnet *exchange_subnet(struct exchange *x);

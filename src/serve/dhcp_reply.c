@@ -76,7 +76,8 @@ static void put_site_setting(struct reply *r, uint8_t code)
 }
 
 /* D2: by giaddr, then ciaddr, then the broadcast bit; a NAK without relay is broadcast, and so is an OFFER
- * that gives no address, to which nothing could be sent. */
+ * that gives no address, to which nothing could be sent, and what goes to a machine that no frame finds by
+ * its chaddr (RFC 4390 §2.2). */
 static void set_route(struct exchange *x, ipv4_t yiaddr)
 {
     const struct dhcp_packet *p = x->packet;
@@ -95,7 +96,7 @@ static void set_route(struct exchange *x, ipv4_t yiaddr)
     } else if (p->ciaddr || (o->request == DHCP_INFORM && x->arrival->from)) {
         o->route = ROUTE_CLIENT;
         o->address = p->ciaddr ? p->ciaddr : x->arrival->from;
-    } else if (p->flags & DHCP_FLAG_BROADCAST || !yiaddr) {
+    } else if (p->flags & DHCP_FLAG_BROADCAST || !yiaddr || !x->identity.ethernet) {
         o->route = ROUTE_BROADCAST;
     } else {
         o->route = ROUTE_LINK;
@@ -126,7 +127,18 @@ static ipv4_t server_id(const struct exchange *x)
 static ipv4_t next_server(const struct exchange *x, const char *file)
 {
     bool unified = x->profile && x->profile->unified && x->outcome->reply != DHCP_NAK;
-    return file || unified ? x->arrival->local : 0;
+    /* A Raspberry Pi fetches from there, and its REQUEST does not say any more that it is firmware. */
+    bool pi = pxe_is_raspberry_mac(&x->outcome->mac) && x->outcome->reply != DHCP_NAK;
+    return file || unified || pi ? x->arrival->local : 0;
+}
+
+/* Whether a relay must broadcast the reply though its client did not ask for that: a NAK (D3); an OFFER
+ * without an address (P7), which would else go to 0.0.0.0; and when it could not address a frame (RFC 4390
+ * §2.2). */
+static bool must_broadcast(const struct exchange *x, ipv4_t yiaddr)
+{
+    const struct dhcp_packet *p = x->packet;
+    return p->giaddr && (x->outcome->reply == DHCP_NAK || (!p->ciaddr && (!yiaddr || !x->identity.ethernet)));
 }
 
 static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char *file)
@@ -143,12 +155,13 @@ static void begin(struct reply *r, struct exchange *x, ipv4_t yiaddr, const char
         .yiaddr = yiaddr,
         .siaddr = next_server(x, file),
         .giaddr = p->giaddr,
-        .file = file && strlen(file) < 128 ? file : NULL, /* a longer one stands in 67 alone */
+        /* A longer one stands in 67 alone; a Raspberry Pi knows none. */
+        .file = file && strlen(file) < 128 && !pxe_is_raspberry(&x->pxe) ? file : NULL,
     };
     *r = (struct reply){.x = x};
     memcpy(head.chaddr, p->chaddr, sizeof(head.chaddr));
-    if (o->reply == DHCP_NAK && p->giaddr)
-        head.flags = DHCP_FLAG_BROADCAST; /* D3 */
+    if (must_broadcast(x, yiaddr))
+        head.flags = DHCP_FLAG_BROADCAST;
     dhcp_begin(&r->w, o->packet, sizeof(o->packet), size_limit(x), &head, relay.failed ? NULL : relay.p,
                relay.left);
     if (p->type == DHCP_BOOTP)
@@ -388,7 +401,8 @@ static const char *boot_file(struct exchange *x)
                                                      .loader = x->profile ? x->profile->loader : LOADER_AUTO,
                                                      .found = x->server->programs,
                                                      .unified = unified,
-                                                     .http = has_http(x)},
+                                                     .http = has_http(x),
+                                                     .proxy = x->subnet->mode == DHCP_PROXY},
                          &missing);
     bool stranger = named && !(client.ipxe && bootfile_is_ipxe(named));
     if (!x->path || missing || stranger)
@@ -426,17 +440,20 @@ static void put_pxe(struct reply *r, const char *file)
     uint8_t buf[PXE_VENDOR_MAX];
     char text[IPV4_TEXT_MAX], config[PXELINUX_NAME_MAX];
     struct reader uuid = dhcp_option(x->packet, DHCP_CLIENT_UUID);
+    bool pi = pxe_is_raspberry(&x->pxe);
     put_text(r, DHCP_VENDOR_CLASS, "PXEClient");
-    put(r, DHCP_VENDOR_SPECIFIC, buf, pxe_vendor_encode(&vendor, buf));
+    put(r, DHCP_VENDOR_SPECIFIC, buf, pi ? pxe_raspberry_encode(buf) : pxe_vendor_encode(&vendor, buf));
     if (!put_setting(r, DHCP_TFTP_SERVER_NAME))
         put_site_setting(r, DHCP_TFTP_SERVER_NAME);
     put_text(r, DHCP_TFTP_SERVER_NAME, ipv4_format(x->arrival->local, text));
-    put(r, DHCP_BOOT_FILE, file, strlen(file) + 1); /* P3: with its NUL */
+    if (!pi)
+        put(r, DHCP_BOOT_FILE, file, strlen(file) + 1); /* P3: with its NUL */
     if (!uuid.failed && uuid.left == 17)
         put(r, DHCP_CLIENT_UUID, uuid.p, uuid.left);
     if (x->pxe.ipxe)
         put(r, DHCP_IPXE, buf, pxe_ipxe_encode(buf));
-    put_text(r, DHCP_PXELINUX_CONFIG, pxelinux_config_name(&x->outcome->mac, config));
+    if (!pi)
+        put_text(r, DHCP_PXELINUX_CONFIG, pxelinux_config_name(&x->outcome->mac, config));
     put_prefix(r);
 }
 
@@ -491,7 +508,8 @@ enum dhcp_verdict reply_boot_only(struct exchange *x, enum dhcp_type type)
 {
     struct reply r;
     x->outcome->reply = type;
-    x->outcome->ip = x->packet->ciaddr ? x->packet->ciaddr : x->arrival->from;
+    /* A relay's address is not its client's. */
+    x->outcome->ip = x->packet->ciaddr ? x->packet->ciaddr : x->packet->giaddr ? 0 : x->arrival->from;
     const char *file = boot_file(x);
     if (!file) {
         x->outcome->reply = DHCP_BOOTP;

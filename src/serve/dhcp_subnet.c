@@ -75,7 +75,7 @@ static const struct subnet *of_interface(const struct exchange *x)
 static const struct subnet *of_node(const struct exchange *x)
 {
     const struct site *site = x->generation->site;
-    const struct node *node = site_node_by_mac(site, &x->outcome->mac);
+    const struct node *node = exchange_node(x);
     const struct subnet *s = node && node->ip ? site_subnet_of(site, node->ip) : NULL;
     return s && s->interface && is_here(x, s) ? s : NULL;
 }

@@ -44,7 +44,9 @@ struct event {
     enum event_kind kind;
     enum file_protocol protocol; /* of EVENT_FILE_* */
     struct moment at;
-    struct mac mac;   /* of the node; all zero when not known */
+    struct mac mac; /* of the node; all zero when not known */
+    const char
+        *identity;    /* of EVENT_DHCP_*: what it has instead of a MAC address, for people; NULL or empty */
     const char *node; /* its name, or NULL */
     ipv4_t ip;        /* 0: none */
     uint64_t boot;    /* 0: none */

@@ -9,6 +9,7 @@
 #include "serve/ipxe.h"
 #include "serve/pixiecore.h"
 #include "serve/pxelinux.h"
+#include "serve/raspberry.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -354,6 +355,8 @@ static int (*const renderers[])(const struct boot_description *d, char **ret_tex
     [BOOT_GRUB] = grub_render,
     [BOOT_IPXE] = ipxe_render,
     [BOOT_PIXIECORE] = pixiecore_render,
+    [BOOT_PI_CONFIG] = raspberry_render_config,
+    [BOOT_PI_CMDLINE] = raspberry_render_cmdline,
 };
 
 static int render_config(const struct generation *g, const struct boot_client *client,
@@ -371,8 +374,9 @@ static int render_config(const struct generation *g, const struct boot_client *c
         return r;
     r = renderers[format](&description, &text, &size);
     boot_description_clear(&description);
-    *ret_reason =
-        r == -EINVAL ? "its loader would change its kernel command line, so it gets none" : "no memory left";
+    *ret_reason = r == -EINVAL         ? "its loader would change its kernel command line, so it gets none"
+                  : r == -ENAMETOOLONG ? "the names of its kernel and image are too long for config.txt"
+                                       : "no memory left";
     if (r < 0)
         return r;
     *ret_file = served_file_of_bytes(FILE_CONFIG, text, size);
@@ -411,7 +415,8 @@ static int open_config(struct files *f, const struct moment *now, const struct g
         client.arch = boot.arch;
     }
     if (client.arch == ARCH_UNKNOWN)
-        client.arch = arch_of_ipxe(request->arch);
+        client.arch =
+            format == BOOT_PI_CONFIG || format == BOOT_PI_CMDLINE ? ARCH_ARM64 : arch_of_ipxe(request->arch);
     r = render_config(g, &client, format, ret_file, ret_reason);
     /* Where another server gives the addresses (P7), this is where we learn the one of this boot. */
     if (r == 0 && booting && (mac_equal(&asker->mac, &client.mac) || boot.ip == 0))
@@ -448,6 +453,22 @@ static unsigned mtu_of(const struct subnet *subnet)
     struct reader r = reader_of(mtu ? mtu->data : NULL, mtu ? mtu->size : 0);
     uint16_t value = reader_u16(&r);
     return r.failed ? 0 : value;
+}
+
+/* What a Raspberry Pi asks for by one of its fixed names. */
+static int open_raspberry(struct files *f, const struct moment *now, const struct generation *g,
+                          const struct file_request *request, const struct boot_client *asker,
+                          const char *name, struct served_file **ret_file, const char **ret_reason)
+{
+    enum raspberry_file file = raspberry_file_of(name);
+    if (file == RASPBERRY_CONFIG || file == RASPBERRY_CMDLINE)
+        return open_config(f, now, g, request, asker,
+                           file == RASPBERRY_CONFIG ? BOOT_PI_CONFIG : BOOT_PI_CMDLINE, "default", ret_file,
+                           ret_reason);
+    int r = open_loader(f, now, name, ret_file, ret_reason);
+    if (r == -ENOENT)
+        *ret_reason = raspberry_missing(file);
+    return r;
 }
 
 /* Who asks, into the answer. Returns the current generation. */
@@ -491,6 +512,10 @@ int files_open(struct files *f, const struct moment *now, const struct file_requ
         *ret_reason = "a name that is not allowed";
         return r;
     }
+    const char *plain = raspberry_strip(a->name);
+    memmove(a->name, plain, strlen(plain) + 1);
+    if (raspberry_file_of(a->name) != RASPBERRY_NONE)
+        return open_raspberry(f, now, g, request, &asker, a->name, &a->file, ret_reason);
     if (str_starts(a->name, CONFIG_FOLDER))
         return open_config(f, now, g, request, &asker, BOOT_PXELINUX, a->name + strlen(CONFIG_FOLDER),
                            &a->file, ret_reason);

@@ -11,6 +11,7 @@
  *     grub.cfg, grub.cfg-NAME          GRUB           (also in grub/ and boot/grub/; the same names)
  *     boot.ipxe                        iPXE: a script that asks for its machine's own by HTTP
  *     ipxe                             iPXE: the machine's own, of whoever asks
+ *     config.txt, cmdline.txt          the Raspberry Pi's firmware (serve/raspberry.h), of whoever asks
  *
  * A file is mapped once and shared by all who read it; who holds a reference reads the bytes it began with,
  * whatever happens to the name (F10). Safe from any thread.
@@ -75,7 +76,7 @@ struct file_request {
 /* What the request turned out to be; strings are copies. */
 struct file_answer {
     struct served_file *file; /* a reference for the caller */
-    char name[256];           /* normalised */
+    char name[256];           /* normalised, and without a Raspberry Pi's folder */
     char node[64];            /* of who asks; empty: not known */
     struct mac mac;           /* all zero: not known */
     uint64_t boot;            /* 0: none */
@@ -89,12 +90,14 @@ struct file_answer {
 int files_open(struct files *files, const struct moment *now, const struct file_request *request,
                struct file_answer *ret_answer, const char **ret_reason);
 
-/* The boot configurations that only HTTP has. */
+/* The languages of boot configurations. */
 enum boot_format {
-    BOOT_PXELINUX, /* serve/pxelinux.h */
-    BOOT_GRUB,     /* serve/grub.h */
-    BOOT_IPXE,     /* serve/ipxe.h */
-    BOOT_PIXIECORE /* serve/pixiecore.h */
+    BOOT_PXELINUX,  /* serve/pxelinux.h */
+    BOOT_GRUB,      /* serve/grub.h */
+    BOOT_IPXE,      /* serve/ipxe.h */
+    BOOT_PIXIECORE, /* serve/pixiecore.h */
+    BOOT_PI_CONFIG, /* serve/raspberry.h */
+    BOOT_PI_CMDLINE
 };
 /* Writes one for the machine that goes by `who`, a name like PXELINUX's (`01-` and the MAC, a UUID,
  * `default`); request->name is only told. As files_open otherwise; -EINVAL: its command line cannot be said

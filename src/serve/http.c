@@ -147,15 +147,30 @@ static void get_metrics(const struct http_server *s, const struct moment *now,
     answer(a, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
 
+/* What `${netX/mac}` of iPXE stands for: a MAC address, or that of InfiniBand, 20 bytes with the GUID at the
+ * end (proto/dhcp_identity.h). */
+static int hardware_parse(const char *text, struct mac *ret_mac)
+{
+    enum { BYTES_BEFORE = 12 };
+    struct guid guid;
+    size_t n = strlen(text), before = n > 23 ? 3 * BYTES_BEFORE : 0;
+    if (mac_parse(text, ret_mac) == 0)
+        return 0;
+    if (n != before + 23 || guid_parse(text + before, &guid) < 0)
+        return -EINVAL;
+    guid_to_mac(&guid, ret_mac);
+    return 0;
+}
+
 /* By MAC, else by UUID; without either the address of who asks counts. */
 static void get_ipxe(const struct http_server *s, const struct moment *now,
                      const struct http_request *request, struct http_answer *a)
 {
-    char mac_text[32], uuid[UUID_TEXT_MAX], who[PXELINUX_NAME_MAX] = "default";
+    char mac_text[64], uuid[UUID_TEXT_MAX], who[PXELINUX_NAME_MAX] = "default";
     struct mac mac;
     const uint8_t *b = mac.b;
     if (http_query_value(request->target.query, "mac", mac_text, sizeof(mac_text)) == 0 &&
-        mac_parse(mac_text, &mac) == 0)
+        hardware_parse(mac_text, &mac) == 0)
         snprintf(who, sizeof(who), "01-%02x-%02x-%02x-%02x-%02x-%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
     else if (http_query_value(request->target.query, "uuid", uuid, sizeof(uuid)) == 0)
         memcpy(who, uuid, sizeof(uuid));

@@ -7,7 +7,8 @@
  *
  * Held: a reply parses, fits the client, and never carries options 50, 55 or 57; an ACK of a pool address
  * comes with its lease, and not at all when that could not be stored; no address is acknowledged to two
- * clients while both leases run; a fixed address only goes to its node, a class's to its clients; where
+ * clients while both leases run; a fixed address only goes to its node, a class's to its clients; what has no
+ * MAC address is never answered by a frame; where
  * another server gives the addresses we give none.
  */
 #include "base/str.h"
@@ -23,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define RESERVED   (POOL_FIRST + 3)             /* of n2, within the pool */
 #define FIXED      0x0a070015u                  /* of n1 */
 #define CLASS_IP   (POOL_FIRST + POOL_SIZE - 1) /* of the class `guest` */
+#define GUID_IP    0x0a070016u                  /* of ib1, on InfiniBand */
 #define SERVER     0x0a070001u
 #define SERVER_2   0x0a080001u
 
@@ -33,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 
 static const struct mac node_mac = {{0x52, 0x54, 0, 0, 0, 1}};
+static const struct guid node_guid = {{0, 2, 0xc9, 3, 0, 0x12, 0x34, 0x56}};
 
 static void ignore(struct event_sink *sink, const struct event *event)
 {
@@ -92,6 +95,13 @@ static void add_nodes(struct site *site)
                           .mac = {{0x52, 0x54, 0, 0, 0, 2}},
                           .ip = RESERVED,
                           .profile = xstrdup("default")};
+    node = VEC_ADD(&site->nodes);
+    *node = (struct node){.name = xstrdup("ib1"),
+                          .has_guid = true,
+                          .guid = node_guid,
+                          .ip = GUID_IP,
+                          .profile = xstrdup("default")};
+    guid_to_mac(&node_guid, &node->mac);
 }
 
 static struct generation *make_generation(unsigned number)
@@ -139,15 +149,20 @@ static void check_reply(const struct dhcp_outcome *o, const struct dhcp_packet *
     /* A renewal through a router and a relay's message may come in there too: they are of the other subnet.
      */
     MUST(o->local != SERVER_2 || reply->yiaddr == 0 || reply->ciaddr == reply->yiaddr || reply->giaddr);
-    MUST(o->route != ROUTE_LINK || reply->yiaddr);
+    MUST(o->route != ROUTE_LINK || (reply->yiaddr && reply->htype == 1));
     if (reply->yiaddr == FIXED)
         MUST(mac_equal(&o->mac, &node_mac));
+    if (reply->yiaddr == GUID_IP) {
+        struct mac mac;
+        guid_to_mac(&node_guid, &mac);
+        MUST(mac_equal(&o->mac, &mac));
+    }
     MUST((verdict == DHCP_SEND_WHEN_DURABLE) == (o->reply == DHCP_ACK && o->store));
     MUST(verdict != DHCP_SEND_AFTER_PROBE || o->reply == DHCP_OFFER);
     if (verdict == DHCP_SEND_WHEN_DURABLE && stored)
         check_lease(o, reply, now_us);
     else if (verdict != DHCP_SEND_WHEN_DURABLE && o->reply == DHCP_ACK && reply->yiaddr)
-        MUST(reply->yiaddr == FIXED || reply->yiaddr == RESERVED);
+        MUST(reply->yiaddr == FIXED || reply->yiaddr == RESERVED || reply->yiaddr == GUID_IP);
 }
 
 static void check(const struct dhcp_outcome *o, enum dhcp_verdict verdict, bool stored, uint64_t now_us)

@@ -8,8 +8,10 @@
   boot-server MAC CIADDR    asks port 4011 of the server for a boot file, as firmware with the address CIADDR does; prints
                             the port that answers and the boot file
   ask TYPE MAC [WORD...]    one message of that number (0: BOOTP), as the WORDs say, in order: CODE=HEX an option, raw=HEX
-                            bytes of the options, ciaddr=, giaddr=, to=ADDRESS, port=NUMBER, hlen=, op=, wait=SECONDS to
-                            listen (2), replies=NUMBER that is enough; prints each reply as a line of JSON
+                            bytes of the options, ciaddr=, giaddr=, to=ADDRESS, port=NUMBER, htype=, hlen=, op=, flags=HEX
+                            (8000), wait=SECONDS to listen (2), replies=NUMBER that is enough; prints each reply as a line
+                            of JSON. MAC may be of another length, or `-`: none
+  overhear SECONDS COUNT    prints the COUNT next replies that are broadcast here, in the same form
   decliner MAC COUNT        takes COUNT addresses one after the other and declines each; prints how many it got
   malformed-dhcp            a volley of broken messages to the server
   malformed-tftp SERVER     the same for TFTP
@@ -301,13 +303,13 @@ def reply_line(message, peer):
     at = {name: socket.inet_ntoa(message[i:i + 4]) for name, i in (("ciaddr", 12), ("yiaddr", 16), ("siaddr", 20), ("giaddr", 24))}
     return json.dumps({
         "type": kinds.get(options.get(53, b"\0")[0], "BOOTP"), "from": peer[0], "port": peer[1], "xid": message[4:8].hex(), **at,
-        "flags": message[10:12].hex(), "file": message[108:236].split(b"\0")[0].decode(),
+        "htype": message[1], "hlen": message[2], "chaddr": message[28:44].hex(), "flags": message[10:12].hex(), "file": message[108:236].split(b"\0")[0].decode(),
         "options": {str(code): value.hex() for code, value in sorted(options.items())}})
 
 
 def ask(kind, mac, *words):
-    said = {"ciaddr": "0.0.0.0", "giaddr": "0.0.0.0", "to": "255.255.255.255", "port": "67", "hlen": "6", "op": "1",
-            "wait": "2", "replies": "1000"}
+    said = {"ciaddr": "0.0.0.0", "giaddr": "0.0.0.0", "to": "255.255.255.255", "port": "67", "hlen": "", "htype": "1", "op": "1",
+            "flags": "8000", "wait": "2", "replies": "1000"}
     options = b"" if kind == "0" else bytes([53, 1, int(kind)])
     for word in words:
         key, value = word.split("=", 1)
@@ -318,10 +320,11 @@ def ask(kind, mac, *words):
             options += bytes.fromhex(value)
         else:
             said[key] = value
-    xid = os.urandom(4)
-    head = bytes([int(said["op"]), 1, int(said["hlen"]), 0]) + xid + b"\0\0\x80\0"
+    xid, chaddr = os.urandom(4), b"" if mac == "-" else mac_bytes(mac)
+    head = bytes([int(said["op"]), int(said["htype"]), int(said["hlen"] or len(chaddr)), 0]) + xid
+    head += struct.pack("!HH", 0, int(said["flags"], 16))
     head += socket.inet_aton(said["ciaddr"]) + b"\0" * 8 + socket.inet_aton(said["giaddr"])
-    message = head + mac_bytes(mac).ljust(16, b"\0") + b"\0" * 192 + b"\x63\x82\x53\x63" + options + b"\xff"
+    message = head + chaddr.ljust(16, b"\0") + b"\0" * 192 + b"\x63\x82\x53\x63" + options + b"\xff"
     s = dhcp_socket()
     s.sendto(message.ljust(300, b"\0"), (said["to"], int(said["port"])))
     end, left = time.monotonic() + float(said["wait"]), int(said["replies"])
@@ -330,6 +333,13 @@ def ask(kind, mac, *words):
         if reply[4:8] == xid and len(reply) >= 240:
             print(reply_line(reply, peer), flush=True)
             left -= 1
+
+
+def overhear(seconds, count):
+    s, end = dhcp_socket(), time.monotonic() + float(seconds)
+    for _ in range(int(count)):
+        if select.select([s], [], [], max(0, end - time.monotonic()))[0]:
+            print(reply_line(*s.recvfrom(4096)), flush=True)
 
 
 def decliner(mac, count):
@@ -561,7 +571,7 @@ def listen(seconds):
 
 COMMANDS = {
     "swarm": lambda n, path: swarm(int(n), path), "offered": offered, "relayed": relayed,
-    "boot-server": boot_server, "ask": ask, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
+    "boot-server": boot_server, "ask": ask, "overhear": overhear, "decliner": decliner, "malformed-dhcp": malformed_dhcp,
     "malformed-tftp": malformed_tftp, "tftp-slow": tftp_slow, "tftp-many": tftp_many, "tftp-write": tftp_write,
     "tftp-port": tftp_port, "tftp-guess": tftp_guess,
     "tftp-window": tftp_window, "http-hostile": http_hostile, "http-kept": http_kept, "http-many": http_many,

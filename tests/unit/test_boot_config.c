@@ -323,6 +323,15 @@ static void test_command_line(void **state) /* H11, H21..H24 */
     describe(&c, "rw BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 "
                  "quiet debug init=/bin/sh");
     p->ip = IP_STATIC;
+    struct subnet *lab = &bed.generation->site->subnets.items[0];
+    lab->mode = DHCP_PROXY; /* P7: another server's lease, unless the entry has the address */
+    c.ip = POOL_1;
+    describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 "
+                 "rambox.node=n1 quiet debug init=/bin/sh");
+    c.ip = N1_IP;
+    describe(&c, "rw ip=10.7.0.21:10.7.0.1:10.7.0.254:255.255.255.0:n1::off BOOTIF=01-52-54-00-00-00-01 "
+                 "root=/dev/nfs rambox.server=10.7.0.1:8069 rambox.node=n1 quiet debug init=/bin/sh");
+    lab->mode = DHCP_FULL;
     c.ip = 0; /* not known: the kernel asks */
     describe(&c, "rw ip=dhcp BOOTIF=01-52-54-00-00-00-01 root=/dev/nfs rambox.server=10.7.0.1:8069 "
                  "rambox.node=n1 quiet debug init=/bin/sh");

@@ -82,7 +82,7 @@ static void test_automatic(void **state) /* P1, P2, P9, P12, P15: what each firm
         {ASKER_PXE, 1, 11, NULL, "arm64-grub"},
         {ASKER_HTTP, 1, 19, "u", "arm64-http-unified"},
         {ASKER_PXE, 1, 6, NULL, NULL},
-        {ASKER_PXE, 1, 41, NULL, NULL},
+        {ASKER_PXE, 1, 41, NULL, "raspberry-pi"},
         {ASKER_HTTP, 1, 15, NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -139,6 +139,29 @@ static void test_without_http(void **state)
     assert_null(boot_path_choose(&request, &missing));
 }
 
+static void test_beside_another_server(void **state) /* P7: where GRUB finds no configuration */
+{
+    const struct boot_path *missing;
+    struct pxe_client uefi = client_of(ASKER_PXE, 1, 7), arm64 = client_of(ASKER_PXE, 1, 11);
+    struct boot_path_request request = {.client = &uefi, .found = BOOTFILE_ALL, .http = true, .proxy = true};
+    assert_string_equal(boot_path_choose(&request, &missing)->name, "uefi-ipxe");
+    assert_null(missing);
+    request.found &= ~(1u << PROGRAM_SNPONLY); /* else it is better than nothing: that server may name us */
+    assert_string_equal(boot_path_choose(&request, &missing)->name, "uefi-grub");
+    request.found = BOOTFILE_ALL;
+    request.loader = LOADER_GRUB; /* whoever asks for it gets it */
+    assert_string_equal(boot_path_choose(&request, &missing)->name, "uefi-grub");
+    request.loader = LOADER_AUTO;
+    request.unified = "u";
+    assert_string_equal(boot_path_choose(&request, &missing)->name, "uefi-unified");
+    request =
+        (struct boot_path_request){.client = &arm64, .found = BOOTFILE_ALL, .http = true, .proxy = true};
+    assert_string_equal(boot_path_choose(&request, &missing)->name, "arm64-grub");
+    request.found = 0;
+    assert_null(boot_path_choose(&request, &missing));
+    assert_string_equal(missing->name, "arm64-grub");
+}
+
 static void test_check(void **state) /* said before a node asks */
 {
     CLEANUP(site_free) struct site *site = site_new();
@@ -184,6 +207,7 @@ int main(void)
         TEST(no_iPXE_loads_itself),
         TEST(missing),
         TEST(without_http),
+        TEST(beside_another_server),
         TEST(check),
         TEST(found),
     };

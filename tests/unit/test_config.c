@@ -177,7 +177,24 @@ static void test_node_mistakes(void **state)
              "nodes.d/n.yaml:2:6: error: \"52:54:00:12:34\" is no MAC address; " EXPECTED_MAC),
         NODE("node: n1\nmac: 01:00:5e:00:00:01\n",
              "nodes.d/n.yaml:2:6: error: \"01:00:5e:00:00:01\" is no MAC address; " EXPECTED_MAC),
-        NODE("node: n1\n", "nodes.d/n.yaml:1:1: error: this node has no \"mac\"; " EXPECTED_MAC),
+        NODE(
+            "node: n1\n",
+            "nodes.d/n.yaml:1:1: error: this node has no \"mac\"; expected six bytes like 52:54:00:12:34:56, "
+            "not multicast, not all zero, or \"guid\" or \"client_id\" of a machine on a network without MAC "
+            "addresses\n"),
+        NODE("node: n1\n" MAC "guid: \"00:02:c9:03:00:12:34:56\"\n",
+             "nodes.d/n.yaml:1:1: error: a node has one of \"mac\", \"guid\" and \"client_id\"\n"),
+        NODE("node: n1\nguid: \"00:02:c9:03:00:12:34\"\n",
+             "nodes.d/n.yaml:2:7: error: \"00:02:c9:03:00:12:34\" is no GUID; expected eight bytes like "
+             "00:02:c9:03:00:12:34:56\n"),
+        NODE(
+            "node: n1\nclient_id: ff\n",
+            "nodes.d/n.yaml:2:12: error: \"ff\" is no client identifier; expected 2 to 255 bytes as pairs of "
+            "hexadecimal digits like ff:00:00:00:01:00:04:1b:9a\n"),
+        NODE("node: n1\nguid: \"00:02:c9:03:00:12:34:56\"\n---\nnode: n2\nguid: \"0x0002c90300123456\"\n",
+             "nodes.d/n.yaml:4:1: error: node n2 has the same MAC address as node n1 (nodes.d/n.yaml:1); "
+             "give it "
+             "one of its own\n"),
         NODE(MAC, "nodes.d/n.yaml:1:1: error: this node has no \"node\"; " EXPECTED_NAME),
         NODE("node: n_1\n" MAC, "nodes.d/n.yaml:1:7: error: \"n_1\" is no name; " EXPECTED_NAME),
         NODE("node: n1\n" MAC "profle: default\n",

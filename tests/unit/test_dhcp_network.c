@@ -213,9 +213,12 @@ static void test_proxy_through_a_relay(void **state) /* P13 */
     from_relay(DHCP_DISCOVER, &other_mac, FAR_RELAY);
     put_pxe();
     put_relay_address(DHCP_RELAY_CIRCUIT_ID, 7);
+    bed.arrival.from = FAR_RELAY;
     assert_int_equal(handle(), DHCP_SEND);
     assert_int_equal(bed.reply.yiaddr, 0);
     assert_int_equal(bed.outcome.route, ROUTE_RELAY);
+    assert_int_equal(bed.reply.flags, DHCP_FLAG_BROADCAST); /* else the agent would send it to 0.0.0.0 */
+    assert_int_equal(bed.outcome.ip, 0);                    /* the agent's address is not the client's */
     assert_option(DHCP_RELAY_AGENT, "\x01\x04\0\0\0\x07", 6);
     assert_int_equal(discover(&n1_mac), N1_IP); /* in the other subnet we still give the addresses */
 }
