@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cli/build_session.h"
+#include "model/class_kernel.h"
 #include "modules/archive.h"
 
 #include <stdio.h>
@@ -11,17 +12,22 @@
 /* ---- build ---- */
 
 /* NAME -> kernel/NAME, so that no image of that name is built; without names, every kernel that a profile
- * uses.
+ * uses, and those of hardware classes where one is fitted.
  */
 static void names_of_kernels(const struct site *site, char **given, arch_set archs, char ***ret_names)
 {
     VEC(char *) names = {0};
     for (; *given; given++)
         VEC_PUSH(&names, str_starts(*given, "kernel/") ? xstrdup(*given) : xasprintf("kernel/%s", *given));
-    if (names.n == 0)
+    bool all = names.n == 0;
+    if (all)
         VEC_EACH(profile, &site->profiles)
             if (profile->kernel && (!archs || (profile_archs(profile) & archs)))
                 VEC_PUSH(&names, xasprintf("kernel/%s", profile->kernel));
+    if (all && site_is_fitted(site) && (!archs || arch_in(archs, ARCH_X86_64)))
+        VEC_EACH(kernel, &site->kernels)
+            if (is_class_kernel(kernel->name))
+                VEC_PUSH(&names, xasprintf("kernel/%s", kernel->name));
     VEC_PUSH(&names, NULL);
     *ret_names = names.items;
 }
