@@ -106,8 +106,8 @@ int try_firmware_keys(struct try *t, const struct site *site, char **ret_secure_
     /* The store that Microsoft's keys are in has an owner already; OVMF's own is as new. */
     t->variables = xasprintf("%s/variables.fd", t->folder);
     if (r == 0)
-        r = lab_vars_enroll(lab_firmware_info(LAB_FIRMWARE_UEFI)->variables, t->variables, certificate,
-                            &t->diags);
+        r = lab_vars_enroll(lab_firmware_info(LAB_FIRMWARE_UEFI)->variables, t->variables, LAB_TRUST_OWNER,
+                            certificate, &t->diags);
     if (r == 0 && !t->options.own_config)
         *ret_secure_boot = xasprintf("{key: \"%s\", certificate: \"%s\"}", key, certificate);
     return r;
