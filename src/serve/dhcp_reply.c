@@ -399,6 +399,7 @@ static const char *boot_file(struct exchange *x)
         explain(x, named, missing);
     if (!x->path || stranger)
         return NULL;
+    x->outcome->path = x->path->name;
     file = boot_path_file(x->path, unified);
     return x->path->protocol == BOOT_TFTP ? file : format_url(x, file, x->boot_url, sizeof(x->boot_url));
 }
