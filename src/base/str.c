@@ -340,3 +340,14 @@ size_t utf8_size(const void *text, size_t left)
         return 0;
     return n;
 }
+
+void utf8_cut(char *text)
+{
+    for (size_t left = strlen(text), n; left; text += n, left -= n) {
+        n = utf8_size(text, left);
+        if (n == 0) {
+            *text = '\0';
+            return;
+        }
+    }
+}

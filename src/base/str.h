@@ -72,3 +72,5 @@ bool is_host_label(const char *s);
 /* Bytes of the UTF-8 character (RFC 3629) at the beginning of `left` > 0 bytes of text, or 0 when it is none.
  */
 size_t utf8_size(const void *text, size_t left);
+/* Ends a text before its first byte that is no UTF-8, such as half a character that cutting left. */
+void utf8_cut(char *text);

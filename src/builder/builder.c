@@ -4,6 +4,7 @@
 #include "build/sign.h"
 #include "config/config.h"
 #include "kernel/kernel.h"
+#include "model/class_kernel.h"
 #include "model/cmdline.h"
 #include "modules/archive.h"
 #include "unified/unified.h"
@@ -130,6 +131,15 @@ static void add_unified(const struct site *site, struct build_list *list, arch_s
     }
 }
 
+/* What nodes of fitted profiles get by their hardware. */
+static void add_class_kernels(const struct site *site, struct build_list *list, arch_set only)
+{
+    if (site_is_fitted(site) && arch_in(only, ARCH_X86_64))
+        VEC_EACH(kernel, &site->kernels)
+            if (is_class_kernel(kernel->name))
+                add_kernels(site, list, 1 << ARCH_X86_64, kernel->name);
+}
+
 /* The part of `kernel/smallest` behind the kind, when that is `kind` or there is none; else NULL. */
 static const char *named_as(const char *name, enum artifact_kind kind)
 {
@@ -217,6 +227,7 @@ int builder_select(const struct site *site, char *const *names, struct diags *di
     VEC_EACH(profile, &site->profiles)
         if (profile->kernel)
             add_kernels(site, list, profile_archs(profile) & only, profile->kernel);
+    add_class_kernels(site, list, only);
     VEC_EACH(profile, &site->profiles)
         if (profile->unified)
             add_unified(site, list, profile_archs(profile) & only, profile);

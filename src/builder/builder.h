@@ -40,10 +40,11 @@ static inline void build_list_cleanup(struct build_list *list)
 #define cleanup_build_list __attribute__((cleanup(build_list_cleanup)))
 
 /* What `names` (ends with NULL; `smallest` is every definition of that name, `image/smallest` one) stand for,
- * or without names all that profiles use: images first, each once, before a kernel the image built into it,
- * and the unified images last. A name can be a profile's that has one, too; what goes into it comes before
- * it. Each for the architectures of the profiles that use it (x86_64, where none does), or those of
- * list->archs; `smallest.arm64` is for that one. 0, or -ENOENT with a diagnostic for each unknown name. */
+ * or without names all that profiles use, with the kernel of every hardware class where a profile is fitted:
+ * images first, each once, before a kernel the image built into it, and the unified images last. A name can
+ * be a profile's that has one, too; what goes into it comes before it. Each for the architectures of the
+ * profiles that use it (x86_64, where none does), or those of list->archs; `smallest.arm64` is for that one.
+ * 0, or -ENOENT with a diagnostic for each unknown name. */
 int builder_select(const struct site *site, char *const *names, struct diags *diags, struct build_list *list);
 
 /* Builds all of the list, and records what each definition built to; one that fails does not keep the others

@@ -2,6 +2,7 @@
 #include "cli/artifacts.h"
 #include "base/str.h"
 #include "builder/builder.h"
+#include "store/store.h"
 
 /* Finds what was built for a site, where its own settings say that it is kept. A builder is made for each
  * question: whoever asks again may have another site. */
@@ -35,9 +36,37 @@ static int find_recorded(void *user, const struct site *site, enum artifact_kind
     return find_by(builder_recorded_source, user, site, kind, name, diags, ret_artifact);
 }
 
+/* Whether the store says so. */
+struct asked {
+    const char *hardware_class;
+    const struct digest *kernel;
+    bool proven;
+};
+
+static int look_at_trial(void *user, const struct trial *trial)
+{
+    struct asked *asked = user;
+    asked->proven |= trial->state == TRIAL_PROVEN && str_starts(asked->hardware_class, trial->class) &&
+                     digest_equal(&trial->kernel, asked->kernel);
+    return 0;
+}
+
+static bool is_proven(void *user, const char *hardware_class, const struct digest *kernel)
+{
+    CLEANUP(store_close) struct store *store = NULL;
+    cleanup_diags struct diags unused = {0};
+    cleanup_free char *state = find_state_dir(user);
+    cleanup_free char *path = xasprintf("%s/rambox.db", state);
+    struct asked asked = {hardware_class, kernel, false};
+    if (store_open_reader(path, &unused, &store) == 0)
+        (void)store_each_trial(store, look_at_trial, &asked);
+    return asked.proven;
+}
+
 struct artifact_source built_artifacts(struct context *context)
 {
-    return (struct artifact_source){.find = find, .user = context};
+    return (struct artifact_source){
+        .find = find, .user = context, .proven = is_proven, .proven_user = context};
 }
 
 struct artifact_source recorded_artifacts(struct context *context)

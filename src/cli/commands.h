@@ -14,6 +14,8 @@
     X(generation_diff)       \
     X(generation_list)       \
     X(generation_rollback)   \
+    X(hardware_list)         \
+    X(hardware_show)         \
     X(help)                  \
     X(hxip)                  \
     X(image_diff)            \

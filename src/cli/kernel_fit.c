@@ -1,8 +1,9 @@
 /* rambox kernel fit: from hardware to a fragment. */
+#include "cli/kernel_fit.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "cli/build_session.h"
-#include "fit/fit.h"
+#include "cli/kernel_class.h"
 #include "fit/known.h"
 
 #include <stdio.h>
@@ -11,12 +12,11 @@
 static const char *const base_fragments[] = {"base", "smp", "inet", "console-serial", "initrd-zstd"};
 #define DEFAULT_SOURCE  "linux-source-6.1"
 #define DEFAULT_MODULES "linux-image-amd64"
-#define DEFAULT_NAME    "fitted"
-#define MADE_BY         "`rambox kernel fit`"
+#define DEFAULT_NAME    "fit"
 
 struct given {
-    const char *kernel, *source, *name, *modules, *output, *only, *without;
-    bool here, define;
+    const char *kernel, *source, *name, *modules, *output, *only, *without, *class, *nice;
+    bool here, define, follow;
 };
 
 /* ---- what it goes on top of ---- */
@@ -82,7 +82,7 @@ static int write_definition(const struct given *given, const struct kernel_def *
     if (file_exists(path))
         return diag_error(diags, NULL, "%s is there already; leave out --define, or choose another --name",
                           path);
-    str_printf(&text, "# What the drivers in %s.config go on top of. By %s.\n", def->name, MADE_BY);
+    str_printf(&text, "# What the drivers in %s.config go on top of. By %s.\n", def->name, FIT_MADE_BY);
     str_printf(&text, "source: {package: %s}\nfragments:\n", def->source.where);
     VEC_EACH(fragment, &def->fragments)
         str_printf(&text, "  - %s\n", *fragment);
@@ -92,14 +92,13 @@ static int write_definition(const struct given *given, const struct kernel_def *
     return r < 0 ? diag_errno(diags, r, "cannot write %s", path) : 0;
 }
 
-/* A file that a person wrote is not overwritten. */
-static int check_target(const char *path, struct diags *diags)
+int fit_check_target(const char *path, struct diags *diags)
 {
     cleanup_free char *text = NULL;
-    if (file_read(path, 1 << 20, &text, NULL) < 0 || strstr(text, MADE_BY))
+    if (file_read(path, 1 << 20, &text, NULL) < 0 || strstr(text, FIT_MADE_BY))
         return 0;
     return diag_error(diags, NULL, "%s is there, and not from %s; choose another --name or --output", path,
-                      MADE_BY);
+                      FIT_MADE_BY);
 }
 
 /* Where the fragment goes; the caller's. NULL: standard output. */
@@ -151,7 +150,7 @@ static void print_device(const struct fit *fit, const struct fit_device *d)
     printf("%s%s\n", d->reason ? "; " : "", d->reason ? d->reason : "");
 }
 
-static void print_fit(const struct fit *fit, const char *name, const char *path)
+void fit_print(const struct fit *fit, const char *name, const char *path)
 {
     size_t counts[DEVICE_NOT_DRIVEN + 1] = {0};
     count_outcomes(fit, counts);
@@ -190,7 +189,7 @@ static json_t *driver_to_json(const struct fit_driver *driver)
                      "failure", driver->failure, "why", driver->why, "firmware", firmware);
 }
 
-static json_t *fit_to_json(const struct fit *fit, const char *name, const char *path, const struct str *text)
+json_t *fit_to_json(const struct fit *fit, const char *name, const char *path, const struct str *text)
 {
     json_t *devices = json_array(), *drivers = json_array(), *symbols = json_array();
     VEC_EACH(d, &fit->devices)
@@ -216,7 +215,7 @@ static int fit_and_write(struct context *context, const struct given *given, cha
     cleanup_free char *path = target_of(context, given, options->name);
     int r = read_sources(&fit, given, paths, env->diags);
     if (r == 0 && path)
-        r = check_target(path, env->diags);
+        r = fit_check_target(path, env->diags);
     if (r == 0)
         r = fit_find(&fit, options, env);
     if (r == 0) {
@@ -228,7 +227,7 @@ static int fit_and_write(struct context *context, const struct given *given, cha
     if (context->json)
         return print_json(fit_to_json(&fit, options->name, path, &text));
     if (path)
-        print_fit(&fit, options->name, path);
+        fit_print(&fit, options->name, path);
     if (path && !given->output)
         printf("`rambox kernel build %s` builds it%s\n", options->name,
                given->define || given->kernel ? ""
@@ -264,9 +263,46 @@ static int run_session(struct context *context, const struct given *given, char 
     return r;
 }
 
+/* A class has its hardware, and its names. */
+static int check_class(const struct given *given, int operands)
+{
+    const struct command *command = &command_kernel_fit;
+    if (operands > 0 || given->here)
+        return usage_error(command, "--class is what nodes have reported; it takes no other source");
+    if (given->kernel || given->source || given->name || given->define || given->output)
+        return usage_error(command,
+                           "--class has its own name, definition and file; kernels/class.yaml says what "
+                           "they go on top of");
+    if (!given->class[0])
+        return usage_error(command, "--class: expected a class (`rambox hardware list` shows them), or all");
+    return 0;
+}
+
+static int run_class(struct context *context, const struct given *given, const char **only,
+                     const char **without)
+{
+    uint64_t nice = 19;
+    if (given->nice && parse_u64(given->nice, 0, 19, &nice) < 0)
+        return usage_error(&command_kernel_fit, "--nice %s: expected a number from 0 to 19", given->nice);
+    return fit_classes(context, &(struct class_request){
+                                    .class = given->class,
+                                    .follow = given->follow,
+                                    .nice = (int)nice,
+                                    .modules = given->modules ? given->modules : DEFAULT_MODULES,
+                                    .only = only[0] ? only : NULL,
+                                    .without = without[0] ? without : NULL,
+                                });
+}
+
 static int check_given(const struct given *given, int operands)
 {
     const struct command *command = &command_kernel_fit;
+    if (given->follow && !str_eq(given->class, "all"))
+        return usage_error(command, "--follow goes with --class all");
+    if (given->nice && !given->class)
+        return usage_error(command, "--nice goes with --class");
+    if (given->class)
+        return check_class(given, operands);
     if (operands == 0 && !given->here)
         return usage_error(command, "which hardware? Name a file, a folder, - or --here");
     if (given->kernel && (given->source || given->define))
@@ -281,12 +317,19 @@ static int check_given(const struct given *given, int operands)
 static int run_fit(struct context *context, int argc, char **argv)
 {
     struct given given = {0};
-    const struct option_spec options[] = {
-        {"--kernel", NULL, &given.kernel},   {"--source", NULL, &given.source},
-        {"--name", NULL, &given.name},       {"--modules", NULL, &given.modules},
-        {"--output", NULL, &given.output},   {"--only", NULL, &given.only},
-        {"--without", NULL, &given.without}, {"--here", &given.here, NULL},
-        {"--define", &given.define, NULL},   {0}};
+    const struct option_spec options[] = {{"--kernel", NULL, &given.kernel},
+                                          {"--source", NULL, &given.source},
+                                          {"--name", NULL, &given.name},
+                                          {"--modules", NULL, &given.modules},
+                                          {"--output", NULL, &given.output},
+                                          {"--only", NULL, &given.only},
+                                          {"--without", NULL, &given.without},
+                                          {"--here", &given.here, NULL},
+                                          {"--define", &given.define, NULL},
+                                          {"--class", NULL, &given.class},
+                                          {"--nice", NULL, &given.nice},
+                                          {"--follow", &given.follow, NULL},
+                                          {0}};
     int n = parse_options(&command_kernel_fit, options, argc, argv);
     if (n < 0)
         return 2;
@@ -298,14 +341,17 @@ static int run_fit(struct context *context, int argc, char **argv)
     r = check_kinds("--only", only);
     if (r == 0)
         r = check_kinds("--without", without);
-    return r ? r : run_session(context, &given, argv + 1, only, without);
+    if (r)
+        return r;
+    return given.class ? run_class(context, &given, only, without)
+                       : run_session(context, &given, argv + 1, only, without);
 }
 
 const struct command command_kernel_fit = {
     .name = "kernel fit",
     .synopsis =
         "[--kernel NAME | --source PACKAGE] [--name NAME] [--define] [--modules PACKAGE] [--only KINDS] "
-        "[--without KINDS] [--output FILE] [--here] [SOURCE...]",
+        "[--without KINDS] [--output FILE] [--here] [--class CLASS [--follow] [--nice N]] [SOURCE...]",
     .summary = "find the drivers that machines need, and everything these need",
     .help =
         "Each SOURCE says what some machine is made of: what `lspci -nn`, `lspci -nnk`, `lspci -vmmnnk` or "
@@ -329,7 +375,7 @@ const struct command command_kernel_fit = {
         "  --kernel NAME      the kernel definition that it goes on top of; its name is the default of "
         "--name\n"
         "  --source PACKAGE   without --kernel: the kernel's sources (linux-source-6.1)\n"
-        "  --name NAME        name of the fragment (fitted)\n"
+        "  --name NAME        name of the fragment (fit)\n"
         "  --define           write kernels/NAME.yaml as well: a small kernel with these drivers\n"
         "  --modules PACKAGE  the kernel package, or a folder like /lib/modules/RELEASE, whose drivers are "
         "known\n"
@@ -338,9 +384,22 @@ const struct command command_kernel_fit = {
         "...\n"
         "  --without KINDS    no drivers of these kinds; what is left out is named\n"
         "  --output FILE      write the fragment there; - is standard output\n"
+        "  --class CLASS      the hardware that nodes of this class have reported (`rambox hardware list`); "
+        "`all`: of "
+        "each\n"
+        "                     class without a kernel. Its kernel is built, too, at the lowest priority, and "
+        "defined "
+        "as\n"
+        "                     kernels/class-CLASS.yaml on top of kernels/class.yaml; profiles with `kernel: "
+        "fitted` "
+        "boot it\n"
+        "  --follow           with --class all: go on, for each class of which a node with `kernel: fitted` "
+        "reports\n"
+        "  --nice N           the priority of --class (19, the lowest; 0 is everybody's)\n"
         "\n"
         "Examples:\n"
         "  rambox kernel fit --here --name this --define\n"
-        "  lspci -nn | rambox kernel fit --name office --without sound,graphics --output - -\n",
+        "  lspci -nn | rambox kernel fit --name office --without sound,graphics --output - -\n"
+        "  rambox kernel fit --class all\n",
     .run = run_fit,
 };

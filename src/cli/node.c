@@ -3,7 +3,8 @@
 #include "base/range.h"
 #include "base/str.h"
 #include "cli/candidate.h"
-#include "cli/command.h"
+#include "cli/last_boot.h"
+#include "cli/machines.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -241,7 +242,16 @@ static int run_list(struct context *context, int argc, char **argv)
     return status;
 }
 
-static void print_node(const struct site *site, const struct node *node)
+/* What the node reported of its hardware; NULL: nothing yet. */
+static const struct seen_machine *find_machine(const struct seen_machines *machines, const struct node *node)
+{
+    VEC_EACH(m, &machines->list)
+        if (mac_equal(&m->mac, &node->mac))
+            return m;
+    return NULL;
+}
+
+static void print_node(const struct site *site, const struct node *node, const struct seen_machine *machine)
 {
     char mac[MAC_TEXT_MAX], ip[IPV4_TEXT_MAX], hex[HXIP_TEXT_MAX], uuid[UUID_TEXT_MAX];
     const struct profile *profile = site_profile(site, node->profile);
@@ -254,12 +264,50 @@ static void print_node(const struct site *site, const struct node *node)
         puts("ip       from its subnet's pool");
     if (node->has_uuid)
         printf("uuid     %s\n", uuid_format(node->uuid, uuid));
-    printf("profile  %s (kernel %s, image %s)\n", node->profile, profile->kernel,
-           profile->image ? profile->image : "in the kernel");
+    printf("profile  %s (kernel %s%s%s, image %s)\n", node->profile,
+           profile->fitted ? KERNEL_FITTED : profile->kernel, profile->fitted ? ", or until then " : "",
+           profile->fitted ? profile->kernel : "", profile->image ? profile->image : "in the kernel");
     if (profile->cmdline[0] || node->cmdline)
         printf("cmdline  %s%s%s\n", profile->cmdline, profile->cmdline[0] && node->cmdline ? " " : "",
                node->cmdline ? node->cmdline : "");
+    if (machine)
+        printf("hardware class %s (`rambox hardware show %s`)\n", machine->class, node->name);
     printf("file     %s:%u\n", node->pos.file, node->pos.line);
+}
+
+static json_t *shown_to_json(const struct node *node, const struct seen_machine *machine,
+                             const struct last_boot *last)
+{
+    json_t *object = node_to_json(node);
+    json_object_set_new(object, "hardware_class", machine ? json_string(machine->class) : json_null());
+    json_object_set_new(object, "last_boot", last ? last_boot_to_json(last) : json_null());
+    return object;
+}
+
+static void print_nodes(const struct context *context, const struct site *site,
+                        const struct node *const *nodes, size_t count, bool range)
+{
+    cleanup_seen_machines struct seen_machines machines = {0};
+    json_t *document = context->json && range && count ? json_array() : NULL;
+    /* A store that cannot be read was said; the nodes are in the files. */
+    (void)seen_machines_read(context, site->server.state_dir, &(struct seen_wanted){0}, &machines);
+    CLEANUP(store_close) struct store *store = last_boot_store(site->server.state_dir);
+    for (size_t i = 0; i < count; i++) {
+        const struct seen_machine *machine = find_machine(&machines, nodes[i]);
+        struct last_boot boot;
+        const struct last_boot *last = last_boot_read(store, nodes[i]->name, &boot) ? &boot : NULL;
+        if (document) {
+            json_array_append_new(document, shown_to_json(nodes[i], machine, last));
+        } else if (context->json) {
+            print_json(shown_to_json(nodes[i], machine, last));
+        } else {
+            fputs(i ? "\n" : "", stdout);
+            print_node(site, nodes[i], machine);
+            last_boot_print(last);
+        }
+    }
+    if (document)
+        print_json(document);
 }
 
 static int run_show(struct context *context, int argc, char **argv)
@@ -274,20 +322,8 @@ static int run_show(struct context *context, int argc, char **argv)
     cleanup_free const struct node **nodes = NULL;
     size_t count = 0;
     int status = site ? choose(&command_node_show, site, argv[1], &nodes, &count) : 1;
-    bool range = strchr(argv[1], '[') != NULL;
-    json_t *document = context->json && range && count ? json_array() : NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (document) {
-            json_array_append_new(document, node_to_json(nodes[i]));
-        } else if (context->json) {
-            print_json(node_to_json(nodes[i]));
-        } else {
-            fputs(i ? "\n" : "", stdout);
-            print_node(site, nodes[i]);
-        }
-    }
-    if (document)
-        print_json(document);
+    if (site && status != 2)
+        print_nodes(context, site, nodes, count, strchr(argv[1], '[') != NULL);
     return status;
 }
 
@@ -372,8 +408,11 @@ const struct command command_node_rm = {
 const struct command command_node_show = {
     .name = "node show",
     .synopsis = "NAME|RANGE",
-    .summary = "show a node, with what its profile makes of it",
-    .help = "With --json one object; of a range, a list of them.\n"
+    .summary = "show a node, with what its profile makes of it, and its last boot",
+    .help = "What it booted last is told by the store of the server: when, which kernel, whether that was "
+            "the first\n"
+            "boot of a kernel fitted to its hardware, and how far it came.\n"
+            "With --json one object; of a range, a list of them.\n"
             "\n"
             "Examples:\n"
             "  rambox node show n1\n"

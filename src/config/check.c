@@ -3,6 +3,7 @@
 #include "config/check.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "model/class_kernel.h"
 
 #include <errno.h>
 
@@ -11,6 +12,7 @@ enum {
     COMMAND_LINE_OURS =
         658, /* what rambox and the loader put there at most, with names of 63 characters:
                 ip=, BOOTIF=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
+    COMMAND_LINE_TRIAL = sizeof("trial=86400"), /* of a fitted profile besides */
 };
 
 struct fragment_names {
@@ -79,14 +81,38 @@ static void check_menu(struct check *c, const struct profile *profile)
         check_ref(c, REF_PROFILE, entry->profile, &entry->pos, "profile");
 }
 
-static void check_profile(struct check *c, const struct profile *profile)
+/* What goes with `kernel: fitted`, and what goes with it alone. */
+static void check_fitted(struct check *c, const struct profile *profile)
 {
-    check_ref(c, REF_KERNEL, profile->kernel, &profile->pos, "kernel");
-    check_ref(c, REF_IMAGE, profile->image, &profile->pos, "image");
-    check_menu(c, profile);
-    const struct kernel_def *kernel = profile->kernel ? site_kernel(c->site, profile->kernel) : NULL;
-    if (!kernel)
+    if (!profile->fitted) {
+        if (profile->discovery)
+            FAIL_AT(
+                c, &profile->pos, "discovery", 0,
+                "\"discovery\" goes with \"kernel: fitted\": it is what boots machines that have no kernel "
+                "fitted to them yet; say so, or take it out");
+        if (profile->ready_within_s)
+            FAIL_AT(c, &profile->pos, "ready_within", 0,
+                    "\"ready_within\" goes with \"kernel: fitted\": it is the time of the first boot with a "
+                    "fitted kernel; say so, or take it out");
         return;
+    }
+    if (profile->loader == LOADER_UNIFIED)
+        FAIL_AT(c, &profile->pos, "loader", 0,
+                "profile %s is fitted, so which kernel a node boots is chosen as it boots, and a unified "
+                "image has "
+                "one inside; take another loader, or name a kernel",
+                profile->name);
+    else if (profile->unified)
+        FAIL_AT(c, &profile->pos, "unified", 0,
+                "profile %s is fitted, so which kernel a node boots is chosen as it boots, and a unified "
+                "image has "
+                "one inside; take \"unified\" out, or name a kernel",
+                profile->name);
+}
+
+/* Whether the kernel goes with what the profile has beside it. */
+static void check_kernel_of(struct check *c, const struct profile *profile, const struct kernel_def *kernel)
+{
     check_archives(c, profile, kernel);
     if (!kernel->initramfs && !profile->image)
         FAIL(c, &profile->pos, "profile %s has no \"image\", and its kernel %s has none built in; add one",
@@ -97,6 +123,17 @@ static void check_profile(struct check *c, const struct profile *profile)
              "kernel %s has the image %s built in; take \"image\" out of profile %s, or another kernel",
              kernel->name, kernel->initramfs, profile->name);
     }
+}
+
+static void check_profile(struct check *c, const struct profile *profile)
+{
+    check_ref(c, REF_KERNEL, profile->kernel, &profile->pos, profile->discovery ? "discovery" : "kernel");
+    check_ref(c, REF_IMAGE, profile->image, &profile->pos, "image");
+    check_menu(c, profile);
+    check_fitted(c, profile);
+    VEC_EACH(kernel, &c->site->kernels)
+        if (str_eq(kernel->name, profile->kernel) || (profile->fitted && is_class_kernel(kernel->name)))
+            check_kernel_of(c, profile, kernel);
 }
 
 /* Kernels. */
@@ -139,6 +176,12 @@ static void check_fragment(struct check *c, const struct kernel_def *kernel, siz
 static void check_kernel(struct check *c, const struct kernel_def *kernel)
 {
     check_ref(c, REF_IMAGE, kernel->initramfs, &kernel->pos, "initramfs");
+    if (str_eq(kernel->name, KERNEL_FITTED))
+        FAIL(
+            c, &kernel->pos,
+            "no kernel can be called %s: \"kernel: fitted\" in a profile means the one that fits each node's "
+            "hardware; rename the file, or give it another \"name\"",
+            KERNEL_FITTED);
     for (size_t i = 0; c->share_dir && i < kernel->fragments.n; i++)
         check_fragment(c, kernel, i);
 }
@@ -178,12 +221,14 @@ static void check_cmdline(struct check *c, const struct profile *profile, const 
 {
     size_t n = length(profile->cmdline) + length(profile->console) + length(profile->root) +
                (node ? length(node->cmdline) : 0);
-    if (n + COMMAND_LINE_OURS < COMMAND_LINE_SIZE)
+    size_t ours = COMMAND_LINE_OURS + (profile->fitted ? COMMAND_LINE_TRIAL : 0);
+    if (n + ours < COMMAND_LINE_SIZE)
         return;
     struct pos pos =
         node && node->cmdline ? at(c, &node->pos, "cmdline", 0) : at(c, &profile->pos, "cmdline", 0);
-    FAIL(c, &pos, "the kernel command line would have %zu characters of yours; with what rambox adds, %d fit",
-         n, COMMAND_LINE_SIZE - COMMAND_LINE_OURS - 1);
+    FAIL(c, &pos,
+         "the kernel command line would have %zu characters of yours; with what rambox adds, %zu fit", n,
+         COMMAND_LINE_SIZE - ours - 1);
 }
 
 static void check_node(struct check *c, const struct node *node, bool any_pool)

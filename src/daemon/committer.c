@@ -25,6 +25,7 @@ struct batch {
     void *user;
     int result;
     uint16_t n;
+    size_t owned;     /* bytes of what they own */
     uint8_t packed[]; /* n operations */
 };
 
@@ -48,6 +49,7 @@ struct committer {
     uv_async_t finished_async;
     struct queue urgent, later;
     _Atomic(struct batch *) finished; /* newest first */
+    atomic_size_t owned;              /* bytes of what waits and what is being written own */
     atomic_bool stop;
     atomic_uint_fast64_t commits, operations, failures, dropped;
     void (*failed)(void *user, int r);
@@ -161,9 +163,11 @@ static bool commit_some(struct committer *c)
         return false;
     if (commit_members(c, 0, c->n_members) < 0)
         atomic_fetch_add(&c->failures, 1);
-    atomic_fetch_add(&c->operations, c->n_ops);
     for (size_t i = 0; i < c->n_ops; i++)
         store_op_clear(&c->ops[i]);
+    for (size_t i = 0; i < c->n_members; i++)
+        atomic_fetch_sub(&c->owned, c->members[i].batch->owned);
+    atomic_fetch_add(&c->operations, c->n_ops);
     for (size_t i = 0; i < c->n_members; i++)
         (void)push(&c->finished, c->members[i].batch);
     uv_async_send(&c->finished_async);
@@ -261,9 +265,14 @@ static struct batch *new_batch(struct queue *q, unsigned max, const struct store
 static int submit(struct committer *c, struct queue *q, unsigned max, const struct store_op *ops, size_t n,
                   const struct batch *head)
 {
-    int error;
-    struct batch *b = new_batch(q, max, ops, n, &error);
+    int error = -ENOBUFS;
+    size_t owned = 0;
+    for (size_t i = 0; i < n; i++)
+        owned += store_op_owned(&ops[i]);
+    bool fits = owned == 0 || atomic_fetch_add(&c->owned, owned) + owned <= COMMITTER_MAX_LATER_BYTES;
+    struct batch *b = fits ? new_batch(q, max, ops, n, &error) : NULL;
     if (!b) {
+        atomic_fetch_sub(&c->owned, owned);
         for (size_t i = 0; i < n; i++) {
             struct store_op op = ops[i];
             store_op_clear(&op);
@@ -272,6 +281,7 @@ static int submit(struct committer *c, struct queue *q, unsigned max, const stru
     }
     *b = *head;
     b->n = (uint16_t)n;
+    b->owned = owned;
     uint8_t *at = b->packed;
     for (size_t i = 0; i < n; i++)
         at = store_pack(&ops[i], at);

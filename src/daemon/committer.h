@@ -34,9 +34,10 @@ enum { COMMITTER_MAX_WAITING = 65536 };
 int committer_submit(struct committer *c, const struct store_op *ops, size_t n,
                      void (*done)(void *user, int r), void *user);
 
-/* The same for what nobody waits for. At most COMMITTER_MAX_LATER batches wait; what is more, or for which
- * memory is gone, is dropped and counted. From any thread. */
-enum { COMMITTER_MAX_LATER = 65536 };
+/* The same for what nobody waits for. At most COMMITTER_MAX_LATER batches wait, whose reports have at most
+ * COMMITTER_MAX_LATER_BYTES together; what is more, or for which memory is gone, is dropped and counted. From
+ * any thread. */
+enum { COMMITTER_MAX_LATER = 65536, COMMITTER_MAX_LATER_BYTES = 128 << 20 };
 void committer_submit_later(struct committer *c, const struct store_op *ops, size_t n);
 
 /* Called in the loop each time a commit failed (F3), and with 0 at the first one that works again. */

@@ -10,6 +10,7 @@
 #include "daemon/confine.h"
 #include "daemon/control.h"
 #include "daemon/events.h"
+#include "daemon/learning.h"
 #include "daemon/sockets.h"
 #include "daemon/tls_keeper.h"
 #include "daemon/watch.h"
@@ -49,6 +50,8 @@ struct daemon {
     struct counters counters;
     struct boot_table *boots;
     struct events events;
+    struct learning *learning;
+    struct artifact_source artifacts; /* to publish from */
     struct dhcp_server *dhcp_server;
     struct probe_service *probes;
     struct files *files;
@@ -302,6 +305,7 @@ static void on_generation(void *user, struct generation *generation)
     tftp_service_set_settings(d->bindings.services.tftp, &tftp, d->settings->tftp_own_ports);
     http_service_set_limits(d->bindings.services.http, &d->settings->http);
     log_info("generation %u is served from now on", generation->number);
+    learning_generation(d->learning, generation);
     tell_fixed(d);
     (void)rebind_or_retry(d);
     if (d->started)
@@ -449,14 +453,22 @@ static void on_store_failure(void *user, int r)
     d->store_failing = r < 0;
 }
 
+static const struct site *current_site(const struct daemon *d)
+{
+    return d->generations.current ? d->generations.current->site : NULL;
+}
+
 static int open_store(struct daemon *d, struct diags *diags)
 {
+    struct moment now = moment_now();
     cleanup_free char *path = xasprintf("%s/rambox.db", d->state_dir);
     int r = store_open(path, diags, &d->store);
     if (r == 0) {
         r = store_each_lease(d->store, load_lease, d);
         if (r == 0)
             r = store_each_boot(d->store, NULL, BOOTS_LOADED, load_boot, d);
+        if (r == 0)
+            r = learning_load(d->learning, d->store, &now, current_site(d));
         if (r < 0)
             diag_errno(diags, r, "cannot read the store %s", path);
     }
@@ -572,7 +584,8 @@ static int open_files(struct daemon *d, struct diags *diags)
                                                 .loader_fds = d->loader_fds,
                                                 .loader_fds_n = d->loader_fds_n,
                                                 .generations = generations_source(&d->generations),
-                                                .boots = d->boots});
+                                                .boots = d->boots,
+                                                .fitted = learning_fitted(d->learning)});
     return d->files ? 0 : -ENOMEM;
 }
 
@@ -619,7 +632,18 @@ static int make_servers(struct daemon *d, struct diags *diags)
     if (d->boots)
         d->dhcp_server = dhcp_server_new(&(struct dhcp_server_config){
             .random = random_bits, .sink = &d->events.sink, .counters = &d->counters, .boots = d->boots});
-    return d->dhcp_server ? 0 : diag_errno(diags, -ENOMEM, "cannot start");
+    if (d->dhcp_server)
+        d->learning = learning_new(&(struct learning_config){.generations = &d->generations,
+                                                             .boots = d->boots,
+                                                             .sink = &d->events.sink,
+                                                             .random = random_bits,
+                                                             .on_class = d->options->on_class,
+                                                             .user = d->options->on_class_user});
+    if (!d->learning)
+        return diag_errno(diags, -ENOMEM, "cannot start");
+    d->events.learning = d->learning;
+    d->artifacts = learning_source(d->learning, d->options->artifacts);
+    return 0;
 }
 
 /* What takes the privileges of the start. The services take the ports over when they begin, see rebind. */
@@ -742,6 +766,7 @@ static void on_boots_timer(uv_timer_t *timer)
     struct daemon *d = timer->data;
     struct moment now = moment_now();
     boot_table_tick(d->boots, &now);
+    learning_tick(d->learning, &now);
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -774,7 +799,9 @@ static int start_watch(struct daemon *d)
                                   .config_dir = d->options->config_dir,
                                   .share_dir = d->options->share_dir,
                                   .state_dir = d->state_dir,
-                                  .artifacts = d->options->artifacts,
+                                  .artifacts = &d->artifacts,
+                                  .incomplete = d->generations.current &&
+                                                generation_lacks_kernels(d->generations.current),
                                   .on_generation = on_generation,
                                   .on_attempt = on_attempt,
                                   .user = d};
@@ -782,6 +809,8 @@ static int start_watch(struct daemon *d)
     log_diags(&warnings);
     if (r < 0)
         return r;
+    if (d->generations.current)
+        learning_generation(d->learning, d->generations.current);
     if (edited_since_publish(d)) {
         watch_publish(d->watch);
         return 0;
@@ -824,6 +853,7 @@ static void stop(struct daemon *d)
     files_free(d->files);
     dhcp_server_free(d->dhcp_server);
     event_stream_close(d->events.stream);
+    learning_free(d->learning);
     boot_table_free(d->boots);
     generations_clear(&d->generations);
     site_free(d->site);

@@ -80,11 +80,20 @@ char *event_to_json(const struct event *e)
     add_text(object, "file", e->file);
     add_text(object, "detail", e->detail);
     add_text(object, "path", e->path);
+    add_text(object, "class", e->class);
+    add_text(object, "label", e->label);
     add_number(object, "bytes", e->bytes);
     add_number(object, "bytes_total", e->bytes_total);
     add_number(object, "took_us", e->took_us);
     add_number(object, "node_us", e->node_us);
     add_number(object, "retransmissions", e->retransmissions);
+    if (e->trial) {
+        char hex[DIGEST_TEXT_MAX];
+        add_text(object, "class", e->trial->class);
+        add_text(object, "kernel", digest_format(&e->trial->kernel, hex));
+        add_text(object, "state", trial_state_name(e->trial->state));
+        add_text(object, "stage", e->trial->stage);
+    }
     if (e->json)
         json_object_set_new(object, "json", json_loads(e->json, 0, NULL));
     char *text = json_dumps(object, JSON_COMPACT);

@@ -269,6 +269,22 @@ static void log_stage(struct events *events, const struct event *e)
              (double)e->node_us / 1e6);
 }
 
+static void log_hardware(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX];
+    (void)events;
+    log_info("node: %s is hardware class %s: %s", who(e, buf), e->class, e->detail);
+}
+
+/* A kernel that a class was fitted with: what people are told of its first boot. */
+static void log_trial(struct events *events, const struct event *e)
+{
+    (void)events;
+    if (e->detail)
+        log_line(e->trial->state == TRIAL_FAILED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "class %s: %s",
+                 e->trial->class, e->detail);
+}
+
 static void log_unstarted(struct events *events, const struct event *e)
 {
     char buf[WHO_MAX];
@@ -347,9 +363,32 @@ static void store_facts(struct events *events, const struct event *e)
         store_one(events, &op);
 } /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
 
+static void store_hardware(struct events *events, const struct event *e)
+{
+    struct store_op op = {.kind = STORE_MACHINE_PUT,
+                          .machine = {.mac = e->mac, .boot = e->boot, .at_us = e->at.unix_us}};
+    snprintf(op.machine.node, sizeof(op.machine.node), "%s", e->node ? e->node : "");
+    snprintf(op.machine.class, sizeof(op.machine.class), "%s", e->class);
+    op.machine.json = e->json ? strdup(e->json) : NULL;
+    if (op.machine.json)
+        store_one(events, &op);
+} /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
+
+/* The trial itself, whether or not its boot has a name, and what became of it in the boot's timeline. */
+static void store_trial(struct events *events, const struct event *e)
+{
+    char text[200];
+    store_one(events, &(struct store_op){.kind = STORE_TRIAL_PUT, .trial = *e->trial});
+    if (!e->boot || !e->detail)
+        return;
+    snprintf(text, sizeof(text), "class %s: %s", e->trial->class, e->detail);
+    store_line(events, e, "trial", strlen("trial"), text);
+}
+
 static const struct {
     void (*log)(struct events *events, const struct event *e);
-    void (*store)(struct events *events, const struct event *e); /* only events that belong to a boot */
+    void (*store)(struct events *events,
+                  const struct event *e); /* only events that belong to a boot, and trials */
 } handlers[] = {
     [EVENT_DHCP_IN] = {log_dhcp_in, store_dhcp},
     [EVENT_DHCP_OUT] = {log_dhcp_out, store_dhcp},
@@ -363,6 +402,8 @@ static const struct {
     [EVENT_BOOT] = {log_boot, store_boot},
     [EVENT_STAGE] = {log_stage, store_stage},
     [EVENT_FACTS] = {log_nothing, store_facts},
+    [EVENT_HARDWARE] = {log_hardware, store_hardware},
+    [EVENT_TRIAL] = {log_trial, store_trial},
     [EVENT_UNSTARTED] = {log_unstarted, store_unstarted},
 };
 
@@ -371,9 +412,11 @@ static void emit(struct event_sink *sink, const struct event *e)
     struct events *events = (struct events *)((char *)sink - offsetof(struct events, sink));
     boot_table_observe(events->boots, e);
     handlers[e->kind].log(events, e);
-    if (e->boot && events->committer && handlers[e->kind].store)
+    if ((e->boot || e->kind == EVENT_TRIAL) && events->committer && handlers[e->kind].store)
         handlers[e->kind].store(events, e);
     event_stream_write(events->stream, e);
+    if (events->learning)
+        learning_observe(events->learning, e); /* which may emit what follows from it */
 }
 
 void events_init(struct events *events)

@@ -11,6 +11,7 @@
 
 #include "daemon/committer.h"
 #include "daemon/event_stream.h"
+#include "daemon/learning.h"
 #include "serve/boot.h"
 
 #include <pthread.h>
@@ -49,11 +50,12 @@ struct events {
     struct boot_table *boots;
     struct committer *committer; /* NULL: nothing is stored */
     struct event_stream *stream; /* may be NULL */
+    struct learning *learning;   /* told of every event, after all others; may be NULL */
     pthread_mutex_t lock;        /* of what follows; taken only for what is ignored or refused */
     struct event_memory memory[EVENTS_REMEMBERED];
     struct event_burst bursts[2]; /* of ordinary lines, of alerts: neither crowds out the other */
     struct event_discover discovers[EVENTS_DISCOVERS][2]; /* of the one thread that serves DHCP */
 };
 
-/* Then set `boots`, `committer` and `stream`, before the first event. */
+/* Then set `boots`, `committer`, `stream` and `learning`, before the first event. */
 void events_init(struct events *events);

@@ -25,6 +25,8 @@ static const struct kind {
     [STORE_BOOT_BEGIN] = {END_OF(boot), {FIELD(boot.node)}},
     [STORE_BOOT_EVENT] = {END_OF(event), {FIELD(event.what), FIELD(event.detail)}},
     [STORE_REPORT] = {END_OF(report), {{0}}},
+    [STORE_MACHINE_PUT] = {END_OF(machine), {FIELD(machine.node)}},
+    [STORE_TRIAL_PUT] = {END_OF(trial), {FIELD(trial.node), FIELD(trial.stage)}},
 };
 
 static const struct kind *kind_of(const struct store_op *op)

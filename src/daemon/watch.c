@@ -37,6 +37,7 @@ struct attempt {
     unsigned want;
     unsigned known;
     int result;
+    bool incomplete; /* what is current now lacks kernels */
     struct diags diags;
     struct generation *generation; /* NULL: the one that is known */
 };
@@ -47,7 +48,8 @@ struct watch {
     uv_timer_t settle;
     uv_work_t work;
     struct attempt attempt;
-    bool working, closing, incomplete; /* incomplete: the last edit could not be published */
+    bool working, closing,
+        incomplete; /* incomplete: a build may let more be published than was the last time */
     unsigned wanted, known;
     int open_handles;
     char *last_text; /* of the diagnostics of the last attempt */
@@ -74,6 +76,7 @@ static void do_work(uv_work_t *work)
     if (published >= 0 || (a->want & WANT_LOAD))
         loaded = generation_load(c->state_dir, 0, &a->diags, &a->generation);
     a->result = published < 0 ? published : loaded;
+    a->incomplete = a->generation && generation_lacks_kernels(a->generation);
     if (a->generation && a->generation->number == a->known) {
         generation_unref(a->generation);
         a->generation = NULL;
@@ -99,7 +102,7 @@ static void finish_attempt(struct watch *w)
     free(w->last_text);
     w->last_text = text;
     if (a->want & WANT_PUBLISH)
-        w->incomplete = a->result < 0;
+        w->incomplete = a->result < 0 || a->incomplete;
     if (a->generation) {
         w->known = a->generation->number;
         w->config.on_generation(w->config.user, TAKE_PTR(a->generation));
@@ -122,10 +125,15 @@ static void after_work(uv_work_t *work, int status)
         start_work(w);
 }
 
+/* What is built matters when something was missing, which is known only when no attempt runs. */
 static void start_work(struct watch *w)
 {
     if (w->working)
         return; /* after_work looks again */
+    if (w->wanted & WANT_BUILT)
+        w->wanted = (w->wanted & ~(unsigned)WANT_BUILT) | (w->incomplete ? WANT_PUBLISH : 0);
+    if (!w->wanted)
+        return;
     w->attempt = (struct attempt){.want = w->wanted, .known = w->known};
     w->wanted = 0;
     w->work.data = w;
@@ -155,10 +163,7 @@ static void on_settled(uv_timer_t *timer)
 {
     struct watch *w = timer->data;
     watch_folders(w);
-    if (w->wanted & WANT_BUILT)
-        w->wanted = (w->wanted & ~(unsigned)WANT_BUILT) | (w->incomplete ? WANT_PUBLISH : 0);
-    if (w->wanted)
-        start_work(w);
+    start_work(w);
 }
 
 static void on_change(uv_fs_event_t *event, const char *name, int events, int status)
@@ -182,6 +187,7 @@ int watch_new(const struct watch_config *config, unsigned known, struct diags *d
         return -ENOMEM;
     w->config = *config;
     w->known = known;
+    w->incomplete = config->incomplete;
     (void)dir_make(generations);
     (void)dir_make(built);
     uv_timer_init(config->loop, &w->settle);

@@ -5,7 +5,8 @@
  * an invalid one is told with file:line:column, and what runs stays (F13);
  *   - STATE/generations: when `current` is switched by somebody else (`rambox publish`, a roll back), that
  *     generation is loaded;
- *   - STATE/built, while an edit waits for its artifacts: `rambox build` completes it.
+ *   - STATE/built, while an edit waits for its artifacts, or a generation for the kernel of a hardware class:
+ * `rambox build` completes it.
  *
  * Reading, checking and publishing run in a thread of libuv's pool; the loop goes on serving meanwhile.
  */
@@ -21,6 +22,7 @@ struct watch_config {
     uv_loop_t *loop;
     const char *config_dir, *share_dir, *state_dir; /* must outlive the watch */
     const struct artifact_source *artifacts;
+    bool incomplete; /* the generation that the caller has lacks what a build would add to it */
     /* In the loop: a generation that is not the one last handed over. The reference becomes the callee's. */
     void (*on_generation)(void *user, struct generation *generation);
     /* In the loop, at the end of each attempt: 0, or the -errno of the edit that was refused (then `diags`

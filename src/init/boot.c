@@ -21,6 +21,7 @@
 #include "init/switchroot.h"
 #include "init/text.h"
 #include "init/timeline.h"
+#include "init/trial.h"
 
 #define PATH_DEFAULT  "/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/sbin"
 #define PANIC_DEFAULT "5"
@@ -202,6 +203,7 @@ _Noreturn void boot(char *const argv[])
     say_open_console();
     read_cmdline();
     set_panic();
+    trial_start(&timeline);
     prepare(&devices);
     modules_start(&modules, &timeline);
     if (cmdline.shell)

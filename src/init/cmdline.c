@@ -31,6 +31,7 @@ static const struct key keys[] = {
     {"rambox.secure", SWITCH, FIELD(secure), 0, 0},
     {"rambox.console", SWITCH, FIELD(console), 0, 0},
     {"rambox.rootwait", NUMBER, FIELD(rootwait), 0, 3600},
+    {"trial", NUMBER, FIELD(trial), 1, 86400},
     {"panic", NUMBER, FIELD(panic), -1000000, 1000000},
     {"init", TEXT, FIELD(init), 0, 0},
     {"root", TEXT, FIELD(root), 0, 0},

@@ -11,6 +11,7 @@
  *   rambox.rootwait=SECONDS  how long to wait for the device of root=, 10 by itself
  *   rambox.server=[A.B.C.D]:PORT rambox.boot=ID rambox.node=NAME    where and as whom to report; without an
  *                          address to the server that DHCP named
+ *   trial=SECONDS          the node restarts when the server has taken no ready report in that time
  *
  * What else the network's set-up reads of it is in netspec.h.
  *
@@ -44,6 +45,7 @@ struct cmdline {
     bool panic_given;
     long panic; /* as the kernel means it: 0 waits for ever, below 0 reboots at once; meaningful if given */
     long rootwait; /* seconds */
+    long trial;    /* seconds; 0: none */
     char init[256];
     char root[256]; /* empty: none given */
     char rootfstype[128];

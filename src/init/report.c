@@ -72,16 +72,14 @@ static void add_facts(const struct facts *facts, struct text *body)
     const struct facts_memory *m = &facts->memory;
 
     text_addf(body,
-              ",\"facts\":{\"mem_total_kb\":%" PRIu64 ",\"mem_free_kb\":%" PRIu64
-              ",\"mem_available_kb\":%" PRIu64 ",\"mem_used_kb\":%" PRIu64 ",\"root_kb\":%" PRIu64
-              ",\"modules\":%u,\"device_nodes\":%u",
+              "\"mem_total_kb\":%" PRIu64 ",\"mem_free_kb\":%" PRIu64 ",\"mem_available_kb\":%" PRIu64
+              ",\"mem_used_kb\":%" PRIu64 ",\"root_kb\":%" PRIu64 ",\"modules\":%u,\"device_nodes\":%u",
               m->total_kb, m->free_kb, m->available_kb, m->used_kb, facts->root_kb, facts->modules,
               facts->device_nodes);
     add_interfaces(facts, body);
     add_mounts(facts, body);
     add_pair(body, false, "kernel", facts->kernel);
     add_pair(body, false, "cmdline", facts->cmdline);
-    text_char(body, '}');
 }
 
 void report_body(const struct report *report, struct text *body)
@@ -91,9 +89,15 @@ void report_body(const struct report *report, struct text *body)
     add_pair(body, false, "node", report->node);
     add_pair(body, false, "mac", report->mac);
     add_stages(report->stages, body);
+    if (report->facts || report->inventory)
+        text_add(body, ",\"facts\":{");
     if (report->facts)
         add_facts(report->facts, body);
-    text_char(body, '}');
+    if (report->inventory) {
+        text_add(body, report->facts ? ",\"hardware\":" : "\"hardware\":");
+        inventory_json(report->inventory, report->level, body);
+    }
+    text_add(body, report->facts || report->inventory ? "}}" : "}");
 }
 
 int report_server(const char *text, struct sockaddr_in *ret)

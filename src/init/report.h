@@ -4,12 +4,15 @@
  *   POST /v1/report
  * {"boot":"ID","node":"NAME","mac":"aa:bb:cc:dd:ee:ff","stages":[{"stage":"init","us":123456, "detail":"only
  * where there is one"},...],"facts":{...}}
+ *
+ * What the machine is made of is in the facts, as "hardware"; alone there when it is told afterwards.
  */
 #pragma once
 
 #include <netinet/in.h>
 
 #include "init/facts.h"
+#include "init/inventory.h"
 #include "init/stages.h"
 #include "init/text.h"
 
@@ -18,7 +21,9 @@ struct report {
     const char *node;
     const char *mac; /* empty: unknown */
     const struct stages *stages;
-    const struct facts *facts; /* NULL: none in this report */
+    const struct facts *facts;         /* NULL: none in this report */
+    const struct inventory *inventory; /* NULL: none in this report */
+    int level;                         /* of inventory_json() */
 };
 
 /* Writes the JSON body. Look at body->cut afterwards. */

@@ -14,8 +14,10 @@
 #include "init/process.h"
 #include "init/report.h"
 #include "init/say.h"
+#include "init/trial.h"
 
-#define PATIENT_ROUNDS 5 /* of post_report()'s tries, each up to 14 s */
+#define BODY_MAX       196608 /* bytes; the server takes 256 KiB */
+#define PATIENT_ROUNDS 5      /* of post_report()'s tries, each up to 14 s */
 
 void timeline_start(struct timeline *timeline, const struct cmdline *cmdline)
 {
@@ -42,34 +44,67 @@ void timeline_export(const struct timeline *timeline)
     setenv(STAGES_VARIABLE, encoded, 1);
 }
 
-/* The buffers are static so that only the process that tells ever touches their memory. */
+/* A report, and what it points to. One, and static, so that only the process that tells ever touches its
+ * memory. */
+static struct telling {
+    struct report report;
+    struct utsname names;
+    struct facts_interface interfaces[FACTS_INTERFACES];
+    struct facts facts;
+    struct inventory inventory;
+    char buffer[BODY_MAX];
+} telling;
+
+static void write_body(struct text *body)
+{
+    text_start(body, telling.buffer, sizeof(telling.buffer));
+    report_body(&telling.report, body);
+}
+
 static int compose(const struct timeline *timeline, bool with_facts, struct text *body)
 {
-    static struct facts facts;
-    static char buffer[65536];
-    static struct facts_interface interfaces[FACTS_INTERFACES];
-    struct utsname names;
-    struct report report = {.boot = timeline->cmdline->boot, .node = timeline->cmdline->node, .mac = ""};
+    struct report *report = &telling.report;
 
+    *report = (struct report){.boot = timeline->cmdline->boot, .node = timeline->cmdline->node, .mac = ""};
     const struct facts_interface *main_interface =
-        facts_main_interface(interfaces, facts_interfaces(interfaces));
+        facts_main_interface(telling.interfaces, facts_interfaces(telling.interfaces));
     if (main_interface)
-        report.mac = main_interface->mac;
-    if (!report.node[0] && uname(&names) == 0)
-        report.node = names.nodename;
-    report.stages = &timeline->stages;
+        report->mac = main_interface->mac;
+    if (!report->node[0] && uname(&telling.names) == 0)
+        report->node = telling.names.nodename;
+    report->stages = &timeline->stages;
     if (with_facts) {
-        facts_gather(&facts);
-        report.facts = &facts;
+        facts_gather(&telling.facts);
+        report->facts = &telling.facts;
     }
-    text_start(body, buffer, sizeof(buffer));
-    report_body(&report, body);
+    write_body(body);
     if (body->cut && with_facts) {
-        report.facts = NULL;
-        text_start(body, buffer, sizeof(buffer));
-        report_body(&report, body);
+        report->facts = NULL;
+        write_body(body);
     }
     return body->cut ? -EMSGSIZE : 0;
+}
+
+/* What the machine is made of, in a report of its own behind the one that it is ready: reading all of /sys
+ * takes longer than the rest of the boot's last stage. */
+static int tell_inventory(const struct post *post)
+{
+    struct report *report = &telling.report;
+    struct text body;
+
+    inventory_start(&telling.inventory);
+    inventory_read_sys(&telling.inventory, "/sys");
+    inventory_read_log(&telling.inventory, telling.buffer, sizeof(telling.buffer));
+    if (telling.inventory.device_count == 0)
+        return 0; /* no /sys */
+    report->facts = NULL;
+    report->inventory = &telling.inventory;
+    for (report->level = 0; report->level < INVENTORY_LEVELS; report->level++) {
+        write_body(&body);
+        if (!body.cut)
+            return post_report(post, body.at, body.used);
+    }
+    return -EMSGSIZE;
 }
 
 /* A server without address is the one that the node's DHCP named. */
@@ -122,6 +157,10 @@ int timeline_tell_now(const struct timeline *timeline, bool with_facts, enum tim
     if (r == 0)
         r = urgency == TIMELINE_PATIENT ? post_patiently(timeline, &post, &body, with_facts)
                                         : post_report(&post, body.at, body.used);
+    if (r == 0 && with_facts) {
+        trial_end(timeline->cmdline);
+        r = tell_inventory(&post);
+    }
     if (r < 0)
         say("cannot report to %s: %s", timeline->cmdline->server,
             r == -EBADMSG ? "it refused the report; see the server's log" : strerror(-r));

@@ -32,8 +32,9 @@ enum timeline_urgency {
 };
 
 /*
- * Tells the server all stages so far, and the facts of facts.h if asked to, in a child. Returns the child, 0
- * when there is nobody to tell, or -errno.
+ * Tells the server all stages so far, in a child; with the facts of facts.h, if asked to, and what the
+ * machine is made of (inventory.h) in a second report: these are for the node that is ready, and end its
+ * trial. Returns the child, 0 when there is nobody to tell, or -errno.
  */
 pid_t timeline_tell(const struct timeline *timeline, bool with_facts, enum timeline_urgency urgency);
 

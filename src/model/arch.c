@@ -2,6 +2,7 @@
 #include "model/arch.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/class_kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,6 +75,12 @@ int artifact_name_parse(const char *name, char ret_definition[static ARTIFACT_NA
                         enum cpu_arch *ret_arch)
 {
     char definition[ARTIFACT_NAME_MAX];
+    bool before;
+    if (class_kernel_of(name, &before) && before) {
+        snprintf(ret_definition, ARTIFACT_NAME_MAX, "%s", name);
+        *ret_arch = ARCH_X86_64;
+        return 0;
+    }
     const char *dot = strchr(name, '.');
     enum cpu_arch arch = ARCH_X86_64;
     size_t n = dot ? (size_t)(dot - name) : strlen(name);

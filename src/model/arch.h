@@ -34,7 +34,8 @@ enum cpu_arch arch_of_firmware(uint16_t option_93);
 enum cpu_arch arch_of_ipxe(const char *buildarch);
 
 /* What a definition builds to, in publications and in the paths that nodes fetch: its own name on x86_64,
- * else NAME.ARCH (no definition has a dot in its name). Returns buf. */
+ * else NAME.ARCH (no definition has a dot in its name; `class-CLASS.before` is the one artifact of no
+ * definition, see model/class_kernel.h). Returns buf. */
 #define ARTIFACT_NAME_MAX (63 + sizeof(".arm64"))
 const char *artifact_name_format(const char *definition, enum cpu_arch arch,
                                  char buf[static ARTIFACT_NAME_MAX]);

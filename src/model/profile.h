@@ -39,7 +39,11 @@ const char *loader_name(enum loader loader);
 
 struct profile {
     char *name;
-    char *kernel;  /* name of a kernel definition */
+    char *kernel; /* name of a kernel definition; of a fitted profile, the one for machines without a kernel
+                     of their class */
+    char *discovery; /* `discovery:` as it was said; NULL: it was not */
+    bool fitted; /* `kernel: fitted`: nodes get the kernel of their hardware class (model/class_kernel.h) */
+    uint32_t ready_within_s; /* of a fitted profile: what the first boot of a class's kernel has to ready */
     char *image;   /* name of an image definition; NULL when the kernel embeds its initramfs (H18) */
     char *cmdline; /* appended to what rambox puts on the kernel's command line; never NULL */
     char *console; /* console=..., such as `ttyS0,115200`; NULL: the kernel's default */
@@ -57,6 +61,10 @@ struct profile {
     uint64_t memory; /* RAM budget of its nodes in bytes; an image that needs more is refused. 0: not said */
     struct pos pos;
 };
+
+#define KERNEL_FITTED        "fitted"       /* the word of `kernel:`; no definition is called so */
+#define DISCOVERY_DEFAULT    "distribution" /* the kernel that drives most machines */
+#define READY_WITHIN_DEFAULT 300            /* seconds */
 
 /* The architectures that a profile is for, never empty. */
 static inline arch_set profile_archs(const struct profile *profile)

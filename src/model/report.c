@@ -16,4 +16,6 @@ void report_clear(struct report *report)
     VEC_FREE(&report->facts.mounts);
     free(report->facts.kernel);
     free(report->facts.cmdline);
+    machine_clear(&report->hardware);
+    free(report->hardware_json);
 }

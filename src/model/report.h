@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/vec.h"
+#include "model/machine.h"
 
 #include <stdbool.h>
 
@@ -42,5 +43,8 @@ struct report {
     VEC(struct report_stage) stages;
     bool has_facts;
     struct report_facts facts;
+    bool has_hardware;
+    struct machine hardware;
+    char *hardware_json; /* machine_to_json of it, as text */
 };
 void report_clear(struct report *report);

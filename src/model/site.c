@@ -114,6 +114,7 @@ void profile_clear(struct profile *profile)
 {
     free(profile->name);
     free(profile->kernel);
+    free(profile->discovery);
     free(profile->image);
     free(profile->cmdline);
     free(profile->console);
@@ -402,6 +403,14 @@ const char *site_modules(const struct site *site, const char *kernel)
 {
     const struct kernel_def *def = kernel ? site_kernel(site, kernel) : NULL;
     return def && def->modules.n ? def->name : NULL;
+}
+
+bool site_is_fitted(const struct site *site)
+{
+    VEC_EACH(profile, &site->profiles)
+        if (profile->fitted && arch_in(profile_archs(profile), ARCH_X86_64))
+            return true;
+    return false;
 }
 
 const struct client_class *site_class(const struct site *site, const char *name)

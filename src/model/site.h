@@ -86,6 +86,8 @@ const struct kernel_def *site_kernel(const struct site *site, const char *name);
 /* The name of the modules artifact that goes with a kernel: its own, or NULL for a kernel without one, an
  * unknown one and NULL. */
 const char *site_modules(const struct site *site, const char *kernel);
+/* Whether a profile is fitted, for x86_64: then every kernel of a hardware class is part of the site. */
+bool site_is_fitted(const struct site *site);
 const struct client_class *site_class(const struct site *site, const char *name);
 /* The subnet whose prefix holds the address (prefixes do not overlap); NULL when there is none. */
 const struct subnet *site_subnet_of(const struct site *site, ipv4_t address);

@@ -211,7 +211,11 @@ static void describe_profile(const struct profile *profile, struct things *thing
 {
     static const char *const ip[] = {[IP_STATIC] = "static", [IP_DHCP] = "dhcp", [IP_NONE] = "none"};
     struct thing *thing = add_thing(things, RANK_PROFILE, profile->name);
-    add_text(thing, "kernel", profile->kernel);
+    add_text(thing, "kernel", profile->fitted ? KERNEL_FITTED : profile->kernel);
+    if (profile->fitted) {
+        add_text(thing, "discovery", profile->kernel);
+        add(thing, "ready_within", "%u s", profile->ready_within_s);
+    }
     add_text(thing, "image", profile->image);
     cleanup_str struct str archs = {0};
     for (enum cpu_arch arch = 0; arch < ARCHS; arch++)

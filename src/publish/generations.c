@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "build/artifact.h"
 #include "config/config.h"
+#include "publish/class_kernels.h"
 #include "publish/describe.h"
 #include "publish/folder.h"
 #include "publish/manifest.h"
@@ -175,6 +176,7 @@ int publish_preview(const struct site *site, const char *state_dir, const struct
                 preview_artifact(&next, site, artifacts, ARTIFACT_UNIFIED,
                                  profile->unified ? profile->name : NULL, arch);
             }
+        class_kernels_join(site, artifacts, now.manifest.artifacts.n ? &now.manifest : NULL, diags, &next);
     } else if (r == 0) {
         things_clear(&now.things);
         if (now.site)

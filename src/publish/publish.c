@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "build/artifact.h"
 #include "config/config.h"
+#include "publish/class_kernels.h"
 #include "publish/definitions.h"
 #include "publish/folder.h"
 #include "publish/manifest.h"
@@ -64,6 +65,24 @@ static int join_one(struct job *job, enum artifact_kind kind, const char *defini
     return verify(job, artifact_kind_name(kind), &artifact);
 }
 
+/* Those of hardware classes, which need not be there. */
+static int join_classes(struct job *job)
+{
+    cleanup_manifest struct manifest now = {0};
+    cleanup_free char *path =
+        xasprintf("%s/generations/%u/manifest.json", job->state_dir, generations_current(job->state_dir));
+    bool any = manifest_read(path, &now) == 0;
+    size_t n = job->manifest.artifacts.n;
+    int r = 0;
+    class_kernels_join(job->site, job->source, any ? &now : NULL, job->diags, &job->manifest);
+    for (; n < job->manifest.artifacts.n; n++) {
+        const struct generation_artifact *artifact = &job->manifest.artifacts.items[n];
+        int whole = verify(job, artifact_kind_name(artifact->kind), artifact);
+        r = r < 0 ? r : whole;
+    }
+    return r;
+}
+
 /* All artifacts that the profiles need; says all that is missing, not only the first. */
 static int join_artifacts(struct job *job)
 {
@@ -80,7 +99,7 @@ static int join_artifacts(struct job *job)
             int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL, arch);
             r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules < 0 ? modules : unified;
         }
-    return r;
+    return r < 0 ? r : join_classes(job);
 }
 
 /* T7: beyond 65535 blocks TFTP's numbers begin anew, which some loaders cannot follow. 1408 bytes is the

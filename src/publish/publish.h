@@ -25,11 +25,16 @@ struct artifact_source {
     int (*find)(void *user, const struct site *site, enum artifact_kind kind, const char *name,
                 struct diags *diags, struct generation_artifact *ret_artifact);
     void *user;
+    /* Whether the kernel of a hardware class has brought a machine to ready. NULL: nobody knows, and all that
+     * were published are taken for good ones. */
+    bool (*proven)(void *proven_user, const char *hardware_class, const struct digest *kernel);
+    void *proven_user;
 };
 
 /* Checks `config_dir`, joins it with its artifacts (the kernel and the image of every profile, the modules of
  * the kernel, and its unified image where it asks for one, each of which must be in STATE/artifacts with its
- * size and its hash) and makes it the current generation. When nothing differs from the current one no new
+ * size and its hash; with a fitted profile also the kernels of hardware classes, see publish/class_kernels.h)
+ * and makes it the current generation. When nothing differs from the current one no new
  * one is made: *ret_number is the current number and > 0 (PUBLISH_UNCHANGED) is returned. On failure -errno
  * with `diags`, and what was current still is.
  *
@@ -43,6 +48,10 @@ int publish(const char *config_dir, const char *share_dir, const char *state_dir
  * -ENOENT: none; -EBADMSG: it is there and damaged. `diags` says so. */
 int generation_load(const char *state_dir, unsigned number, struct diags *diags,
                     struct generation **ret_generation);
+
+/* Whether a kernel of a hardware class was left out of it because it was not built: what is built then
+ * completes it (by publish()). */
+bool generation_lacks_kernels(const struct generation *generation);
 
 /* The numbers of all generations, ascending, ends with 0 (the caller frees), and the current one (0: none).
  * No generations at all is an empty list. */

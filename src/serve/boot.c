@@ -422,6 +422,7 @@ static void note_program(struct entry *e, const struct event *event)
     case EVENT_DHCP_IN:
     case EVENT_STAGE:
     case EVENT_FACTS:
+    case EVENT_HARDWARE:
         e->whole_us = 0;
         return;
     default:
@@ -445,7 +446,8 @@ static void note_names(struct entry *e, const struct event *event)
 
 void boot_table_observe(struct boot_table *t, const struct event *event)
 {
-    if (!event->boot || event->kind == EVENT_BOOT || event->kind == EVENT_UNSTARTED)
+    if (!event->boot || event->kind == EVENT_BOOT || event->kind == EVENT_UNSTARTED ||
+        event->kind == EVENT_TRIAL)
         return;
     pthread_mutex_lock(&t->lock);
     struct entry *e = find(t, BY_ID, event->boot);

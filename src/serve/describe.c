@@ -71,7 +71,7 @@ static void add_reporting(struct writer *w, const struct boot_client *c)
 }
 
 static int write_cmdline(const struct boot_client *c, const struct profile *profile,
-                         const struct subnet *subnet, enum cpu_arch arch,
+                         const struct subnet *subnet, enum cpu_arch arch, uint32_t trial_s,
                          char cmdline[static CMDLINE_MAX_SIZE])
 {
     struct writer w = writer_of(cmdline, CMDLINE_MAX_SIZE);
@@ -83,6 +83,8 @@ static int write_cmdline(const struct boot_client *c, const struct profile *prof
     add(&w, "%s", said ? said : "");
     w.failed |= !said;
     add_reporting(&w, c);
+    if (trial_s)
+        add(&w, "trial=%" PRIu32, trial_s);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);
     if (c->node && c->node->cmdline)
@@ -129,8 +131,33 @@ static int find_artifact(const struct generation *g, enum artifact_kind kind, co
     return 0;
 }
 
+/* The kernel of the profile, or of the hardware class, and the modules that go with it. `looks`: as in struct
+ * boot_client. */
+static int find_kernel(const struct generation *g, const struct boot_client *c, const struct profile *profile,
+                       enum cpu_arch arch, bool looks, struct boot_description *d)
+{
+    const char *modules = site_modules(g->site, profile->kernel);
+    struct fitted_choice choice = {0};
+    if (profile->fitted && c->fitted && arch == ARCH_X86_64)
+        fitted_kernel(c->fitted, c->now,
+                      &(struct fitted_request){.generation = g,
+                                               .mac = c->mac,
+                                               .boot = c->boot,
+                                               .node = c->node ? c->node->name : NULL,
+                                               .within_s = profile->ready_within_s,
+                                               .looks = c->looks || looks},
+                      &choice);
+    d->trial_s = choice.trial_s;
+    if (!choice.kernel[0]) {
+        int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d->kernel);
+        return r == 0 && modules ? find_artifact(g, ARTIFACT_MODULES, modules, arch, d->modules) : r;
+    }
+    (void)find_artifact(g, ARTIFACT_MODULES, choice.kernel, arch, d->modules); /* it need not have some */
+    return find_artifact(g, ARTIFACT_KERNEL, choice.kernel, arch, d->kernel);
+}
+
 static int describe_profile(const struct generation *g, const struct boot_client *c,
-                            const struct profile *profile, const struct subnet *subnet,
+                            const struct profile *profile, const struct subnet *subnet, bool looks,
                             struct boot_description *d)
 {
     enum cpu_arch arch = arch_of(c, profile);
@@ -141,16 +168,14 @@ static int describe_profile(const struct generation *g, const struct boot_client
                                    .console = profile->console};
     if (arch == ARCH_UNKNOWN)
         return -ENODEV;
-    int r = find_artifact(g, ARTIFACT_KERNEL, profile->kernel, arch, d->kernel);
-    if (r == 0 && profile->image)
-        r = find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d->image);
-    const char *modules = site_modules(g->site, profile->kernel);
-    if (r == 0 && modules)
-        r = find_artifact(g, ARTIFACT_MODULES, modules, arch, d->modules);
-    return r < 0 ? r : write_cmdline(c, profile, subnet, arch, d->cmdline);
+    int r = profile->image ? find_artifact(g, ARTIFACT_IMAGE, profile->image, arch, d->image) : 0;
+    if (r == 0)
+        r = find_kernel(g, c, profile, arch, looks, d);
+    return r < 0 ? r : write_cmdline(c, profile, subnet, arch, d->trial_s, d->cmdline);
 }
 
-/* What is not for this machine (a profile of another processor, an artifact that is not built) is left out.
+/* What a person may choose is no trial: mostly nobody does.
+ * What is not for this machine (a profile of another processor, an artifact that is not built) is left out.
  */
 static int describe_menu(const struct generation *g, const struct boot_client *c, const struct menu *menu,
                          const struct subnet *subnet, struct boot_menu **ret_menu)
@@ -162,7 +187,7 @@ static int describe_menu(const struct generation *g, const struct boot_client *c
     VEC_EACH(entry, &menu->entries) {
         struct boot_menu_item *item = &m->items[m->n];
         const struct profile *profile = entry->profile ? site_profile(g->site, entry->profile) : NULL;
-        if (entry->profile && (!profile || describe_profile(g, c, profile, subnet, &item->boot) < 0))
+        if (entry->profile && (!profile || describe_profile(g, c, profile, subnet, true, &item->boot) < 0))
             continue;
         snprintf(item->key, sizeof(item->key), "e%zu", m->n + 1);
         item->title = entry->title;
@@ -183,7 +208,7 @@ int boot_describe(const struct generation *g, const struct boot_client *c,
     struct boot_menu *menu = NULL;
     if (!profile)
         return -ENOENT;
-    int r = describe_profile(g, c, profile, subnet, &d);
+    int r = describe_profile(g, c, profile, subnet, false, &d);
     if (r == 0 && profile->menu.shown)
         r = describe_menu(g, c, &profile->menu, subnet, &menu);
     d.menu = menu;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model/generation.h"
+#include "serve/fitted.h"
 
 /* COMMAND_LINE_SIZE of the kernel on x86, with the final NUL, less what PXELINUX adds: BOOT_IMAGE= and
  * initrd=, with a path each and one more for modules. The kernel cuts what is longer without a word. */
@@ -18,8 +19,12 @@ struct boot_client {
     bool http;               /* its configuration is fetched by HTTP already */
     uint64_t boot;           /* id; 0: none */
     enum cpu_arch arch;      /* of its processor; ARCH_UNKNOWN: the first of its profile */
-    const char *profile;     /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
-                                known, as after a restart */
+    struct fitted
+        *fitted; /* what is known of machines; NULL: those of fitted profiles get the discovery kernel */
+    const struct moment *now; /* with `fitted` */
+    bool looks;               /* nothing will be booted by the answer: it begins no trial */
+    const char *profile; /* the one that DHCP found for this boot (serve/dhcp_class.c); NULL or empty: not
+                            known, as after a restart */
 };
 
 struct boot_menu;
@@ -32,9 +37,11 @@ struct boot_description {
     char kernel[ARTIFACT_PATH_MAX];
     char image[ARTIFACT_PATH_MAX];   /* empty: the kernel embeds its initramfs (H18) */
     char modules[ARTIFACT_PATH_MAX]; /* empty: the kernel has no modules */
-    const char *console;             /* the kernel's, `ttyS0,115200`; NULL: its default */
-    const struct boot_menu *menu;    /* what may be chosen instead; NULL: it is booted at once */
-    char cmdline[CMDLINE_MAX_SIZE];  /* H11: without initrd= */
+    uint32_t
+        trial_s; /* the kernel of its class is on trial, and has so many seconds to ready; 0: it is not */
+    const char *console;            /* the kernel's, `ttyS0,115200`; NULL: its default */
+    const struct boot_menu *menu;   /* what may be chosen instead; NULL: it is booted at once */
+    char cmdline[CMDLINE_MAX_SIZE]; /* H11: without initrd= */
 };
 
 /* What its profile offers a person at the machine besides. */

@@ -22,6 +22,8 @@ const char *event_name(const struct event *event)
         [EVENT_BOOT] = {"boot"},
         [EVENT_STAGE] = {"stage"},
         [EVENT_FACTS] = {"facts"},
+        [EVENT_HARDWARE] = {"hardware"},
+        [EVENT_TRIAL] = {"trial"},
         [EVENT_UNSTARTED] = {"unstarted"},
     };
     const char *name = names[event->kind][event->protocol];

@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "model/boot.h"
+#include "model/trial.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,11 +27,14 @@ enum event_kind {
     EVENT_FILE_END,      /* file, bytes, took_us, retransmissions */
     EVENT_FILE_REFUSED,  /* file, detail: the reason */
     EVENT_FILE_ABORTED,  /* file, bytes, bytes_total, detail: the client's words, or that it fell silent */
-    EVENT_BOOT,  /* a boot began, or its ip or generation became known: see boot_table_get. detail: `gN` */
-    EVENT_STAGE, /* detail: the stage's name [: detail]; node_us: CLOCK_BOOTTIME on the node */
-    EVENT_FACTS, /* json: the node's facts (H30) */
+    EVENT_BOOT,     /* a boot began, or its ip or generation became known: see boot_table_get. detail: `gN` */
+    EVENT_STAGE,    /* detail: the stage's name [: detail]; node_us: CLOCK_BOOTTIME on the node */
+    EVENT_FACTS,    /* json: the node's facts (H30) */
+    EVENT_HARDWARE, /* class, label, json: what the node is made of; detail: the label and the counts */
+    EVENT_TRIAL,    /* trial: as it is now; detail: what became of it, NULL: its stage alone is another one */
     EVENT_UNSTARTED, /* file: a program that firmware fetched whole, and then nothing; detail: what that means
                       */
+    EVENT_KINDS
 };
 
 enum file_protocol { PROTOCOL_TFTP, PROTOCOL_HTTP };
@@ -47,6 +51,9 @@ struct event {
     const char *file;
     const char *detail;
     const char *json;
+    const char *class; /* of hardware, and what people call it */
+    const char *label;
+    const struct trial *trial;
     const char *interface; /* NULL: not known */
     const char *path;      /* of EVENT_DHCP_OUT, static: the boot path that firmware was told; NULL: none */
     uint32_t lease_s;      /* seconds; 0: no lease */

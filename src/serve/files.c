@@ -387,10 +387,13 @@ static int open_config(struct files *f, const struct moment *now, const struct g
                        const char **ret_reason)
 {
     struct boot boot;
+    enum boot_stage stage;
     *ret_reason = "nothing is published yet";
     if (!g)
         return -ENOENT;
     struct boot_client client = {
+        .fitted = f->config.fitted,
+        .now = now,
         .server = request->local,
         .http_port = g->site->server.http_port,
         .http = request->http,
@@ -400,8 +403,9 @@ static int open_config(struct files *f, const struct moment *now, const struct g
     int r = pxelinux_resolve(g, who, asker, &client);
     if (r < 0)
         return r;
-    bool booting = boot_table_by_mac(f->config.boots, &client.mac, &boot, NULL);
+    bool booting = boot_table_by_mac(f->config.boots, &client.mac, &boot, &stage);
     if (booting) {
+        client.looks = stage >= STAGE_INIT; /* that one is up: somebody asks what it would boot */
         client.boot = boot.id;
         client.profile = boot.profile;
         client.arch = boot.arch;

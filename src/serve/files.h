@@ -55,6 +55,7 @@ struct files_config {
     size_t loader_fds_n;
     struct generation_source generations;
     struct boot_table *boots;
+    struct fitted *fitted; /* what is known of machines; NULL: nothing */
 };
 
 /* Takes over no descriptor: they must stay open. NULL: memory is gone. */

@@ -12,6 +12,7 @@
 #define INTERFACES_MAX 64
 #define MOUNTS_MAX     512
 #define DEPTH_MAX      16
+#define FIRMWARE_SAID  4 /* files that a line of the log names */
 
 DEFINE_CLEANUP(json_t *, json_decref);
 
@@ -306,6 +307,34 @@ static int read_json(const void *body, size_t size, char *error, json_t **ret_ro
     return 0;
 }
 
+static int take_hardware(const json_t *hardware, struct report *report, char *error)
+{
+    char why[MACHINE_ERROR_MAX];
+    int r = machine_parse(hardware, &report->hardware, why, sizeof(why));
+    if (r < 0) {
+        snprintf(error, REPORT_ERROR_MAX, "facts.hardware: %s", why);
+        return r;
+    }
+    CLEANUP(json_decref) json_t *clean = machine_to_json(&report->hardware);
+    report->hardware_json = clean ? json_dumps(clean, JSON_COMPACT) : NULL;
+    report->has_hardware = report->hardware_json;
+    return report->has_hardware ? 0 : -ENOMEM;
+}
+
+/* What is kept of each boot: without the hardware, which is kept of each machine. */
+static int write_facts(json_t *facts, char **ret_text, char *error)
+{
+    (void)json_object_del(facts, "hardware");
+    char *text = json_dumps(facts, JSON_COMPACT);
+    if (text && strlen(text) > REPORT_FACTS_MAX) {
+        free(text);
+        snprintf(error, REPORT_ERROR_MAX, "facts: expected at most %d bytes but hardware", REPORT_FACTS_MAX);
+        return -EINVAL;
+    }
+    *ret_text = text;
+    return text ? 0 : -ENOMEM;
+}
+
 static int take_report(const json_t *root, struct report *report, char **facts_text, char *error)
 {
     struct place at = {.error = error};
@@ -316,17 +345,19 @@ static int take_report(const json_t *root, struct report *report, char **facts_t
         report->stages.items = items;
         report->stages.cap = report->stages.n;
     }
-    const json_t *facts = json_object_get(root, "facts");
+    json_t *facts = json_object_get(root, "facts");
     if (r < 0 || !facts || json_is_null(facts))
         return r;
     if (!json_is_object(facts))
         return wrong(&at, "facts", "an object");
+    const json_t *hardware = json_object_get(facts, "hardware");
+    if (hardware && !json_is_null(hardware))
+        r = take_hardware(hardware, report, error);
+    if (r < 0 || (report->has_hardware && json_object_size(facts) == 1))
+        return r;
     report->has_facts = true;
     r = take_facts(error, facts, &report->facts);
-    if (r < 0 || !facts_text)
-        return r;
-    *facts_text = json_dumps(facts, JSON_COMPACT);
-    return *facts_text ? 0 : -ENOMEM;
+    return r < 0 || !facts_text ? r : write_facts(facts, facts_text, error);
 }
 
 int report_parse(const void *body, size_t size, struct report *ret_report, char **ret_facts,
@@ -363,6 +394,38 @@ static void emit_stage(struct event_sink *sink, struct event *event, const struc
     event->node_us = 0;
 }
 
+/* `LABEL, 14 devices, 1 without a driver, firmware missing: a, b`. */
+static void describe_hardware(const struct machine *m, const char *label, char *text, size_t size)
+{
+    const struct machine_counts counts = machine_count(m);
+    size_t used = (size_t)snprintf(text, size, "%.100s, %u device%s, %u without a driver%s", label,
+                                   counts.devices, counts.devices == 1 ? "" : "s", counts.undriven,
+                                   m->incomplete ? ", not all of it" : "");
+    unsigned said = 0;
+    VEC_EACH(file, &m->missing_firmware)
+        if (used < size && said++ < FIRMWARE_SAID)
+            used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                     said == 1 ? ", firmware missing: " : ", ", *file);
+    if (used < size && m->missing_firmware.n > FIRMWARE_SAID)
+        snprintf(text + used, size - used, " and %zu more", m->missing_firmware.n - FIRMWARE_SAID);
+    utf8_cut(text);
+}
+
+static void emit_hardware(struct event_sink *sink, struct event *event, const struct report *report)
+{
+    char class[MACHINE_CLASS_SIZE], label[2 * MACHINE_NAME_MAX + 2], detail[512];
+    machine_class(&report->hardware, class);
+    machine_label_cut(&report->hardware, label, sizeof(label));
+    describe_hardware(&report->hardware, label, detail, sizeof(detail));
+    event->kind = EVENT_HARDWARE;
+    event->class = class;
+    event->label = label;
+    event->detail = detail;
+    event->json = report->hardware_json;
+    sink->emit(sink, event);
+    event->class = event->label = event->detail = event->json = NULL;
+}
+
 int report_apply(struct boot_table *boots, struct event_sink *sink, const struct moment *now,
                  const struct report *report, ipv4_t from, const char *facts)
 {
@@ -388,6 +451,9 @@ int report_apply(struct boot_table *boots, struct event_sink *sink, const struct
         event.kind = EVENT_FACTS;
         event.json = facts;
         sink->emit(sink, &event);
+        event.json = NULL;
     }
+    if (report->has_hardware)
+        emit_hardware(sink, &event, report);
     return 0;
 }

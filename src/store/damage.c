@@ -1,11 +1,11 @@
 /* F4: a damaged store is found at the start, kept, and refused with what to do.
  *
- * What is looked at: the pages, and every row of the tables that answers depend on (leases, candidates); of a
- * file of up to CHECK_WHOLE_MAX bytes every page and row. Of a larger one the timelines of boots are left
- * out, so that a server with a long past starts as fast as a new one: should SQLite come upon damage there
- * later, that write fails, and a mark beside the file makes the next start look at everything. Not looked at
- * in either case: whether an index says the same as its table, and damage that leaves sound rows with other
- * contents (SQLite's pages have no checksums).
+ * What is looked at: the pages, and every row of the tables that answers depend on (leases, candidates,
+ * trials); of a file of up to CHECK_WHOLE_MAX bytes every page and row. Of a larger one the timelines of
+ * boots are left out, so that a server with a long past starts as fast as a new one: should SQLite come upon
+ * damage there later, that write fails, and a mark beside the file makes the next start look at everything.
+ * Not looked at in either case: whether an index says the same as its table, and damage that leaves sound
+ * rows with other contents (SQLite's pages have no checksums).
  */
 #include "base/file.h"
 #include "base/hash.h"
@@ -21,7 +21,7 @@ enum { CHECK_WHOLE_MAX = 64 << 20 };
 /* Of a store of any version: a table that is not there yet is no damage. */
 #define CHECK_WHAT_MATTERS                                                                                   \
     "SELECT quick_check FROM sqlite_schema AS t, pragma_quick_check(t.name) WHERE t.type = 'table'"          \
-    " AND t.name IN ('leases', 'candidates') AND quick_check <> 'ok'"                                        \
+    " AND t.name IN ('leases', 'candidates', 'trials') AND quick_check <> 'ok'"                              \
     " UNION ALL SELECT 'ok' LIMIT 1"
 
 static char *mark_path(sqlite3 *db)

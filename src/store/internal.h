@@ -24,12 +24,18 @@ enum statement {
     SQL_CANDIDATE_DELETE,
     SQL_CANDIDATES_FORGET,
     SQL_CANDIDATES_COUNT,
+    SQL_MACHINE_PUT,
+    SQL_MACHINES_FORGET,
+    SQL_TRIAL_PUT,
+    SQL_TRIALS_FORGET,
     SQL_LEASES,
     SQL_LEASES_PAST,
     SQL_CANDIDATES,
     SQL_BOOTS,
     SQL_BOOTS_OF_NODE,
     SQL_BOOT_EVENTS,
+    SQL_MACHINES,
+    SQL_TRIALS,
     SQL_COUNT,
 };
 
@@ -39,6 +45,7 @@ struct store {
     sqlite3_stmt *statement[SQL_COUNT];
     unsigned begun;      /* boots, since old ones were forgotten */
     unsigned candidates; /* there are not more */
+    size_t reported;     /* bytes of machines, since old ones were forgotten */
 };
 
 /* What SQLite said, as -errno. */

@@ -35,6 +35,12 @@ static const char *const migrations[] = {
     " first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, hostname TEXT NOT NULL,"
     " vendor_class TEXT NOT NULL, arch INTEGER, uuid BLOB, circuit_id TEXT NOT NULL) STRICT;"
     "CREATE INDEX candidates_by_last ON candidates (last_us);",
+
+    "CREATE TABLE machines (mac INTEGER PRIMARY KEY, node TEXT NOT NULL, class TEXT NOT NULL,"
+    " at_us INTEGER NOT NULL, boot INTEGER NOT NULL, bytes INTEGER NOT NULL, json TEXT NOT NULL) STRICT;"
+    "CREATE TABLE trials (class TEXT NOT NULL, kernel BLOB NOT NULL, state INTEGER NOT NULL,"
+    " mac INTEGER NOT NULL, node TEXT NOT NULL, boot INTEGER NOT NULL, begun_us INTEGER NOT NULL,"
+    " ended_us INTEGER NOT NULL, stage TEXT NOT NULL, PRIMARY KEY (class, kernel)) STRICT;",
 };
 enum { SCHEMA_NEWEST = ARRAY_SIZE(migrations) };
 

@@ -17,8 +17,16 @@
 
 /* FORGET_EVERY: boots that begin between two looks at how many there are. CANDIDATES_SPARE: how many the
  * longest unseen candidates go at once, so that a flood of them does not count the table for each one.
- * LOCK_TRIES: for the lock, 50 ms apart. */
-enum { FORGET_EVERY = 1000, CANDIDATES_SPARE = STORE_CANDIDATES_MAX / 16, LOCK_TRIES = 40 };
+ * MACHINES_FORGET_BYTES: of machines that report between two looks at how many there are, each
+ * counted MACHINE_FORGET_EACH more, so that small ones are looked at too. LOCK_TRIES: for the lock, 50 ms
+ * apart. */
+enum {
+    FORGET_EVERY = 1000,
+    CANDIDATES_SPARE = STORE_CANDIDATES_MAX / 16,
+    MACHINES_FORGET_BYTES = 16 << 20,
+    MACHINE_FORGET_EACH = MACHINES_FORGET_BYTES / FORGET_EVERY,
+    LOCK_TRIES = 40,
+};
 
 /* The log is written into the database whenever it has grown by so many pages, 4 MiB, and begun anew when no
  * reader looks at it; one that a reader made grow is cut to 16 MiB then. */
@@ -58,6 +66,20 @@ static const char *const statements[] = {
     [SQL_CANDIDATES_FORGET] = "DELETE FROM candidates WHERE mac IN"
                               " (SELECT mac FROM candidates ORDER BY last_us LIMIT ?1)",
     [SQL_CANDIDATES_COUNT] = "SELECT count(*) FROM candidates",
+    /* A kernel without DMI does not say what the machine is called: then what an earlier one said of the same
+     * hardware stays. */
+    [SQL_MACHINE_PUT] =
+        "INSERT INTO machines VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (mac) DO UPDATE SET node = ?2,"
+        " class = ?3, at_us = ?4, boot = ?5, bytes = ?6, json = CASE WHEN class <> ?3 OR NOT json_valid(json)"
+        " OR NOT json_valid(?7) THEN ?7 WHEN json_type(?7, '$.dmi') IS NULL AND json_type(json, '$.dmi') ="
+        " 'object' THEN json_set(?7, '$.dmi', json_extract(json, '$.dmi')) ELSE ?7 END",
+    [SQL_MACHINES_FORGET] =
+        "DELETE FROM machines WHERE mac IN (SELECT mac FROM (SELECT mac, row_number() OVER newest AS place,"
+        " sum(bytes) OVER newest AS total FROM machines WINDOW newest AS (ORDER BY at_us DESC, mac ROWS"
+        " UNBOUNDED PRECEDING)) WHERE place > ?1 OR total > ?2)",
+    [SQL_TRIAL_PUT] = "INSERT OR REPLACE INTO trials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SQL_TRIALS_FORGET] = "DELETE FROM trials WHERE rowid IN"
+                          " (SELECT rowid FROM trials ORDER BY begun_us DESC, rowid DESC LIMIT -1 OFFSET ?1)",
     [SQL_LEASES] = "SELECT ip, state, client, mac, start, expires, hostname, since FROM leases ORDER BY ip",
     [SQL_LEASES_PAST] = "SELECT ip, mac, since, until, ending, hostname FROM leases_past ORDER BY id DESC",
     [SQL_CANDIDATES] = "SELECT mac, ip, subnet, first_us, last_us, hostname, vendor_class, arch, uuid,"
@@ -68,6 +90,9 @@ static const char *const statements[] = {
                           " ORDER BY started_us DESC, rowid DESC LIMIT ?1",
     [SQL_BOOT_EVENTS] = "SELECT boot, at_us, what, detail FROM boot_events WHERE boot = ?1"
                         " ORDER BY at_us, rowid",
+    [SQL_MACHINES] = "SELECT mac, node, class, at_us, boot, json FROM machines ORDER BY class, node, mac",
+    [SQL_TRIALS] = "SELECT class, kernel, state, mac, node, boot, begun_us, ended_us, stage FROM trials"
+                   " ORDER BY class, begun_us DESC, rowid DESC",
 };
 
 /* What SQLite said, as -errno. */
@@ -229,6 +254,16 @@ void store_op_clear(struct store_op *op)
 {
     if (op->kind == STORE_REPORT)
         free(TAKE_PTR(op->report.json));
+    else if (op->kind == STORE_MACHINE_PUT)
+        free(TAKE_PTR(op->machine.json));
+}
+
+size_t store_op_owned(const struct store_op *op)
+{
+    const char *json = op->kind == STORE_REPORT        ? op->report.json
+                       : op->kind == STORE_MACHINE_PUT ? op->machine.json
+                                                       : NULL;
+    return json ? strlen(json) + 1 : 0;
 }
 
 static void bind_text(sqlite3_stmt *st, int i, const char *text, size_t limit)
@@ -284,7 +319,8 @@ static void bind_report(sqlite3_stmt *st, const struct store_op *op)
     sqlite3_bind_text(st, 3, op->report.json ? op->report.json : "", -1, SQLITE_STATIC);
 }
 
-/* The key of a candidate: the address as a number, which is a third of the bytes and no blob. */
+/* The key of a candidate and of a machine: the address as a number, which is a third of the bytes and no
+ * blob. */
 static int64_t mac_number(const struct mac *mac)
 {
     int64_t n = 0;
@@ -308,6 +344,39 @@ static void bind_candidate(sqlite3_stmt *st, const struct store_op *op)
     if (c->has_uuid)
         sqlite3_bind_blob(st, 9, c->uuid, sizeof(c->uuid), SQLITE_STATIC);
     bind_text(st, 10, c->circuit_id, sizeof(c->circuit_id));
+}
+
+static void bind_machine(sqlite3_stmt *st, const struct store_op *op)
+{
+    const struct store_machine *m = &op->machine;
+    const char *json = m->json ? m->json : "";
+    sqlite3_bind_int64(st, 1, mac_number(&m->mac));
+    bind_text(st, 2, m->node, sizeof(m->node));
+    bind_text(st, 3, m->class, sizeof(m->class));
+    sqlite3_bind_int64(st, 4, m->at_us);
+    sqlite3_bind_int64(st, 5, (int64_t)m->boot);
+    sqlite3_bind_int64(st, 6, (int64_t)strlen(json));
+    sqlite3_bind_text(st, 7, json, -1, SQLITE_STATIC);
+}
+
+static void bind_trial(sqlite3_stmt *st, const struct store_op *op)
+{
+    const struct trial *t = &op->trial;
+    bind_text(st, 1, t->class, sizeof(t->class));
+    sqlite3_bind_blob(st, 2, t->kernel.b, sizeof(t->kernel.b), SQLITE_STATIC);
+    sqlite3_bind_int(st, 3, (int)t->state);
+    sqlite3_bind_int64(st, 4, mac_number(&t->mac));
+    bind_text(st, 5, t->node, sizeof(t->node));
+    sqlite3_bind_int64(st, 6, (int64_t)t->boot);
+    sqlite3_bind_int64(st, 7, t->begun_us);
+    sqlite3_bind_int64(st, 8, t->ended_us);
+    bind_text(st, 9, t->stage, sizeof(t->stage));
+}
+
+static void bind_trials_limit(sqlite3_stmt *st, const struct store_op *op)
+{
+    (void)op;
+    sqlite3_bind_int(st, 1, STORE_TRIALS_MAX);
 }
 
 static void bind_candidate_key(sqlite3_stmt *st, const struct store_op *op)
@@ -374,10 +443,23 @@ static int delete_candidate(struct store *s, const struct store_op *op)
     return apply(s, SQL_CANDIDATE_DELETE, bind_candidate_key, op);
 }
 
+static int put_machine(struct store *s, const struct store_op *op)
+{
+    s->reported += MACHINE_FORGET_EACH + (op->machine.json ? strlen(op->machine.json) : 0);
+    return apply(s, SQL_MACHINE_PUT, bind_machine, op);
+}
+
+static int put_trial(struct store *s, const struct store_op *op)
+{
+    int r = apply(s, SQL_TRIAL_PUT, bind_trial, op);
+    return r < 0 ? r : apply(s, SQL_TRIALS_FORGET, bind_trials_limit, op);
+}
+
 static int (*const ops_table[])(struct store *s, const struct store_op *op) = {
     [STORE_LEASE_PUT] = put_lease,         [STORE_BOOT_BEGIN] = begin_boot,
     [STORE_BOOT_EVENT] = add_event,        [STORE_REPORT] = put_report,
     [STORE_CANDIDATE_PUT] = put_candidate, [STORE_CANDIDATE_DELETE] = delete_candidate,
+    [STORE_MACHINE_PUT] = put_machine,     [STORE_TRIAL_PUT] = put_trial,
 };
 
 /* After so many new boots, forgets the oldest ones. */
@@ -412,6 +494,20 @@ static int forget_candidates(struct store *s)
     return r;
 }
 
+/* Every few megabytes, forgets the machines that reported longest ago. */
+static int forget_machines(struct store *s)
+{
+    sqlite3_stmt *st = s->statement[SQL_MACHINES_FORGET];
+    if (s->reported < MACHINES_FORGET_BYTES)
+        return 0;
+    sqlite3_bind_int(st, 1, STORE_MACHINES_MAX);
+    sqlite3_bind_int64(st, 2, STORE_MACHINES_BYTES);
+    int r = run(s, SQL_MACHINES_FORGET);
+    if (r == 0)
+        s->reported = 0;
+    return r;
+}
+
 int store_commit(struct store *s, const struct store_op *ops, size_t n)
 {
     int r = run(s, SQL_BEGIN);
@@ -423,6 +519,8 @@ int store_commit(struct store *s, const struct store_op *ops, size_t n)
         r = forget_boots(s);
     if (r == 0)
         r = forget_candidates(s);
+    if (r == 0)
+        r = forget_machines(s);
     if (r == 0)
         r = run(s, SQL_COMMIT);
     /* SQLite itself ends the transaction after some errors; then there is nothing to roll back. */
@@ -451,6 +549,14 @@ static void column_text(sqlite3_stmt *st, int i, char *ret_text, size_t size)
     if (n)
         memcpy(ret_text, text, n);
     ret_text[n] = '\0';
+}
+
+/* The way back from mac_number. */
+static void column_mac(sqlite3_stmt *st, int i, struct mac *ret_mac)
+{
+    int64_t n = sqlite3_column_int64(st, i);
+    for (size_t at = sizeof(ret_mac->b); at-- > 0; n >>= 8)
+        ret_mac->b[at] = (uint8_t)n;
 }
 
 /* Walks the rows of a statement whose parameters are bound. `row` reads one and calls the caller's function.
@@ -540,9 +646,7 @@ static int candidate_row(sqlite3_stmt *st, void *user)
         .arch = (uint16_t)sqlite3_column_int(st, 7),
         .has_uuid = sqlite3_column_type(st, 8) != SQLITE_NULL,
     };
-    int64_t mac = sqlite3_column_int64(st, 0);
-    for (size_t i = sizeof(c.mac.b); i-- > 0; mac >>= 8)
-        c.mac.b[i] = (uint8_t)mac;
+    column_mac(st, 0, &c.mac);
     if (c.has_uuid && column_blob(st, 8, c.uuid, sizeof(c.uuid)) < 0)
         return -EUCLEAN;
     column_text(st, 2, c.subnet, sizeof(c.subnet));
@@ -610,4 +714,60 @@ int store_each_boot_event(struct store *s, uint64_t boot,
 {
     sqlite3_bind_int64(s->statement[SQL_BOOT_EVENTS], 1, (int64_t)boot);
     return walk(s, SQL_BOOT_EVENTS, event_row, &(struct event_walk){each, user});
+}
+
+struct machine_walk {
+    int (*each)(void *user, const struct store_machine *machine);
+    void *user;
+};
+
+static int machine_row(sqlite3_stmt *st, void *user)
+{
+    struct machine_walk *w = user;
+    const char *json = (const char *)sqlite3_column_text(st, 5);
+    struct store_machine m = {
+        .at_us = sqlite3_column_int64(st, 3),
+        .boot = (uint64_t)sqlite3_column_int64(st, 4),
+        .json = (char *)(uintptr_t)(json ? json : ""), /* SQLite's, for as long as the row is looked at */
+    };
+    column_mac(st, 0, &m.mac);
+    column_text(st, 1, m.node, sizeof(m.node));
+    column_text(st, 2, m.class, sizeof(m.class));
+    return w->each(w->user, &m);
+}
+
+int store_each_machine(struct store *s, int (*each)(void *user, const struct store_machine *machine),
+                       void *user)
+{
+    return walk(s, SQL_MACHINES, machine_row, &(struct machine_walk){each, user});
+}
+
+struct trial_walk {
+    int (*each)(void *user, const struct trial *trial);
+    void *user;
+};
+
+static int trial_row(sqlite3_stmt *st, void *user)
+{
+    struct trial_walk *w = user;
+    int state = sqlite3_column_int(st, 2);
+    struct trial t = {
+        .state = (enum trial_state)state,
+        .boot = (uint64_t)sqlite3_column_int64(st, 5),
+        .begun_us = sqlite3_column_int64(st, 6),
+        .ended_us = sqlite3_column_int64(st, 7),
+    };
+    if (state < TRIAL_RUNNING || state > TRIAL_WITHDRAWN ||
+        column_blob(st, 1, t.kernel.b, sizeof(t.kernel.b)) < 0)
+        return -EUCLEAN;
+    column_text(st, 0, t.class, sizeof(t.class));
+    column_mac(st, 3, &t.mac);
+    column_text(st, 4, t.node, sizeof(t.node));
+    column_text(st, 8, t.stage, sizeof(t.stage));
+    return w->each(w->user, &t);
+}
+
+int store_each_trial(struct store *s, int (*each)(void *user, const struct trial *trial), void *user)
+{
+    return walk(s, SQL_TRIALS, trial_row, &(struct trial_walk){each, user});
 }

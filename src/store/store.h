@@ -5,7 +5,8 @@
  *
  * What anybody on the network can add to is limited: of boots the last STORE_BOOTS_MAX or a little more are
  * kept, with their events and reports; of a boot's events the first STORE_EVENTS_MAX; of candidates those
- * seen last; of past leases the last STORE_PAST_MAX.
+ * seen last; of past leases the last STORE_PAST_MAX; of machines those that reported last, STORE_MACHINES_MAX
+ * of them and STORE_MACHINES_BYTES of text; of trials the last STORE_TRIALS_MAX.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "model/boot.h"
 #include "model/candidate.h"
 #include "model/lease.h"
+#include "model/trial.h"
 
 #include <stddef.h>
 
@@ -21,6 +23,9 @@ enum {
     STORE_EVENTS_MAX = 500,
     STORE_CANDIDATES_MAX = 10000,
     STORE_PAST_MAX = 200000,
+    STORE_MACHINES_MAX = 10000,
+    STORE_MACHINES_BYTES = 256 << 20, /* of their JSON; a machine is 5 to 30 KB */
+    STORE_TRIALS_MAX = 1000,
 };
 
 struct store;
@@ -45,6 +50,19 @@ enum store_op_kind {
     STORE_REPORT,           /* the last report of a node, as its JSON text */
     STORE_CANDIDATE_PUT,    /* inserts or replaces by MAC; first_us stays, last_us never goes back */
     STORE_CANDIDATE_DELETE, /* by candidate.mac */
+    STORE_MACHINE_PUT, /* inserts or replaces by MAC; where dmi is not said, the one of the same class stays
+                        */
+    STORE_TRIAL_PUT,   /* inserts or replaces by class and kernel */
+};
+
+/* What a node's hardware is, as it reported last. */
+struct store_machine {
+    struct mac mac;
+    char node[64]; /* empty: without an entry */
+    char class[MACHINE_CLASS_SIZE];
+    int64_t at_us; /* Unix time, microseconds */
+    uint64_t boot; /* the boot that reported it */
+    char *json;    /* see model/machine.h; owned by the op; freed by store_op_clear */
 };
 
 struct store_op {
@@ -54,6 +72,8 @@ struct store_op {
         struct boot boot;
         struct boot_event event;
         struct candidate candidate;
+        struct store_machine machine;
+        struct trial trial;
         struct {
             uint64_t boot;
             int64_t at_us;
@@ -62,6 +82,8 @@ struct store_op {
     };
 };
 void store_op_clear(struct store_op *op);
+/* Bytes of what it owns. */
+size_t store_op_owned(const struct store_op *op);
 
 /* Does them all, in order, in one transaction that is on stable storage when this returns 0. On failure
  * nothing was done: -ENOSPC, -EIO, ... */
@@ -81,3 +103,8 @@ int store_each_boot(struct store *store, const char *node, unsigned limit,
                     int (*each)(void *user, const struct boot *boot), void *user);
 int store_each_boot_event(struct store *store, uint64_t boot,
                           int (*each)(void *user, const struct boot_event *event), void *user);
+/* The machines, by class and then by node. */
+int store_each_machine(struct store *store, int (*each)(void *user, const struct store_machine *machine),
+                       void *user);
+/* The trials, by class; of a class, those that began last first. */
+int store_each_trial(struct store *store, int (*each)(void *user, const struct trial *trial), void *user);

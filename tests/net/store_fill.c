@@ -1,8 +1,15 @@
-/* store-fill FILE: puts leases and candidates into a store, as the server does, by the lines of its input:
+/* store-fill FILE: puts leases, candidates, machines and trials into a store, as the server does, by the
+ * lines of its input:
  *
- *     lease ADDRESS STATE MAC START EXPIRES [HOST]   STATE: bound, released or declined; times: seconds from
- * now candidate MAC ADDRESS FIRST LAST ARCH HOST CIRCUIT-ID    ARCH, HOST, CIRCUIT-ID: `-` for none many N N
- * leases from 10.0.0.0 on
+ *     lease ADDRESS STATE MAC START EXPIRES [HOST]
+ *     candidate MAC ADDRESS FIRST LAST ARCH HOST CIRCUIT-ID
+ *     machine MAC NODE REPORTED FILE
+ *     trial CLASS SHA256 STATE NODE STAGE
+ *     many N
+ *
+ * STATE of a lease: bound, released or declined; of a trial: trial, proven or failed. Times: seconds from
+ * now. ARCH, HOST, CIRCUIT-ID, NODE, STAGE: `-` for none. FILE: the hardware as JSON (model/machine.h). many:
+ * N leases from 10.0.0.0 on.
  */
 #include "base/str.h"
 #include "store/store.h"
@@ -63,6 +70,46 @@ static bool read_candidate(const char *line, struct store_op *op)
     return true;
 }
 
+/* The hardware of a machine, from a file with its JSON. */
+static bool read_machine(const char *line, struct store_op *op)
+{
+    char mac[32], node[64], path[512], error[MACHINE_ERROR_MAX];
+    cleanup_machine struct machine machine = {0};
+    struct store_machine *m = &op->machine;
+    if (sscanf(line, "machine %31s %63s %" SCNd64 " %511s", mac, node, &m->at_us, path) != 4 ||
+        mac_parse(mac, &m->mac) < 0)
+        return false;
+    json_t *object = json_load_file(path, 0, NULL);
+    bool good = machine_parse(object, &machine, error, sizeof(error)) == 0;
+    op->kind = STORE_MACHINE_PUT;
+    m->json = good ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    m->at_us = (now + m->at_us) * 1000000;
+    m->boot = 0x1234;
+    machine_class(&machine, m->class);
+    set_text(m->node, sizeof(m->node), node);
+    return good;
+}
+
+static bool read_trial(const char *line, struct store_op *op)
+{
+    char class[MACHINE_CLASS_SIZE], kernel[80], state[32], node[64], stage[24];
+    struct trial *t = &op->trial;
+    if (sscanf(line, "trial %12s %79s %31s %63s %23s", class, kernel, state, node, stage) != 5 ||
+        !is_machine_class(class) || digest_parse(kernel, &t->kernel) < 0)
+        return false;
+    op->kind = STORE_TRIAL_PUT;
+    t->state = str_eq(state, "proven")   ? TRIAL_PROVEN
+               : str_eq(state, "failed") ? TRIAL_FAILED
+                                         : TRIAL_RUNNING;
+    t->begun_us = (now - 600) * 1000000;
+    t->ended_us = t->state == TRIAL_RUNNING ? 0 : (now - 300) * 1000000;
+    set_text(t->class, sizeof(t->class), class);
+    set_text(t->node, sizeof(t->node), node);
+    set_text(t->stage, sizeof(t->stage), stage);
+    return true;
+}
+
 static int put_many(struct store *store, unsigned n)
 {
     struct store_op *ops = xcalloc(GROUP, sizeof(*ops));
@@ -89,7 +136,7 @@ int main(int argc, char **argv)
 {
     cleanup_diags struct diags diags = {0};
     CLEANUP(store_close) struct store *store = NULL;
-    char line[512];
+    char line[1024];
     int r = argc == 2 ? store_open(argv[1], &diags, &store) : -1;
     diags_print(&diags, stderr);
     now = time(NULL);
@@ -98,10 +145,12 @@ int main(int argc, char **argv)
         unsigned n;
         if (sscanf(line, "many %u", &n) == 1)
             r = put_many(store, n);
-        else if (read_lease(line, &op) || read_candidate(line, &op))
+        else if (read_lease(line, &op) || read_candidate(line, &op) || read_machine(line, &op) ||
+                 read_trial(line, &op))
             r = store_commit(store, &op, 1);
         else
             r = -1;
+        store_op_clear(&op);
         if (r < 0)
             fprintf(stderr, "store-fill: %s", line);
     }

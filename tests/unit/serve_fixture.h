@@ -28,9 +28,9 @@ struct events {
     struct boot_table *boots; /* told of every event, as the daemon does; may be NULL */
     char log[65536];
     size_t used;
-    unsigned n[EVENT_UNSTARTED + 1];
-    struct event last[EVENT_UNSTARTED + 1]; /* strings are not kept */
-    char detail[EVENT_UNSTARTED + 1][256];
+    unsigned n[EVENT_KINDS];
+    struct event last[EVENT_KINDS]; /* strings are not kept */
+    char detail[EVENT_KINDS][256];
 };
 
 static inline void events_emit(struct event_sink *sink, const struct event *event)

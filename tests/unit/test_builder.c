@@ -117,6 +117,33 @@ static void names_are_selected(void **state)
     assert_non_null(strstr(f->diags.list.items[0].text, "did you mean \"tiny\"?"));
 }
 
+/* With a fitted profile the kernels of all classes are built, for x86_64, and those without are not. */
+static void kernels_of_classes_are_selected(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "kernels/class-0123456789ab.yaml", "source: {package: linux-source-6.1}\nfragments: [base]\n");
+    put(f, "kernels/class-ba9876543210.yaml",
+        "source: {distribution: linux-image-amd64}\nmodules: [virtio_net]\n");
+    put(f, "kernels/class-9.yaml", "source: {package: linux-source-6.1}\n");
+    put(f, "rambox.yaml",
+        "subnets:\n  lab: {prefix: 192.168.7.0/24}\n"
+        "profiles:\n  default: {kernel: plain, image: tiny}\n");
+    for (int fitted = 0; fitted < 2; fitted++) {
+        site_free(f->site);
+        assert_int_equal(config_load(f->dir, share_dir(), &f->diags, &f->site), 0);
+        assert_selected(f, NULL,
+                        fitted
+                            ? "image/tiny image/tiny.arm64 kernel/plain kernel/plain.arm64 "
+                              "kernel/class-0123456789ab kernel/class-ba9876543210 modules/class-ba9876543210"
+                            : "image/tiny kernel/plain");
+        put(f, "rambox.yaml",
+            "subnets:\n  lab: {prefix: 192.168.7.0/24}\n"
+            "profiles:\n  default: {kernel: fitted, discovery: plain, image: tiny, arch: [x86_64, arm64]}\n");
+    }
+    assert_selected_for(f, 1 << ARCH_ARM64, NULL, "image/tiny.arm64 kernel/plain.arm64");
+    assert_selected(f, (char *[]){"class-0123456789ab", NULL}, "kernel/class-0123456789ab");
+}
+
 /* What publish asks for: found only when it is built as it is defined now, and nothing is built or fetched.
  */
 static void only_what_is_built_is_found(void **state)
@@ -379,10 +406,11 @@ int main(void)
 #define BUILDER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         BUILDER_TEST(what_profiles_use_is_selected_once), BUILDER_TEST(names_are_selected),
-        BUILDER_TEST(only_what_is_built_is_found),        BUILDER_TEST(budgets_come_from_profiles),
-        BUILDER_TEST(source_date_epoch_is_obeyed),        BUILDER_TEST(the_record_goes_by_the_definition),
-        BUILDER_TEST(the_record_is_of_the_last_build),    BUILDER_TEST(each_architecture_is_selected),
-        BUILDER_TEST(each_architecture_is_built),         BUILDER_TEST(programs_of_each_architecture),
+        BUILDER_TEST(kernels_of_classes_are_selected),    BUILDER_TEST(only_what_is_built_is_found),
+        BUILDER_TEST(budgets_come_from_profiles),         BUILDER_TEST(source_date_epoch_is_obeyed),
+        BUILDER_TEST(the_record_goes_by_the_definition),  BUILDER_TEST(the_record_is_of_the_last_build),
+        BUILDER_TEST(each_architecture_is_selected),      BUILDER_TEST(each_architecture_is_built),
+        BUILDER_TEST(programs_of_each_architecture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

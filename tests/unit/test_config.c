@@ -732,6 +732,64 @@ static void test_remove_nodes(void **state)
     assert_int_equal(count_nodes(f), 1);
 }
 
+/* `kernel: fitted`: what goes with it, and what it makes of the profile. */
+static void test_fitted_mistakes(void **state)
+{
+#define FITTED(body) SUBNETS "profiles:\n  default:\n    image: smallest\n" body
+    static const struct mistake mistakes[] = {
+        MAIN(FITTED("    kernel: fitted\n    discovery: smallest\n    ready_within: 90s\n"), ""),
+        MAIN(FITTED("    kernel: fitted\n    discovery: embeded\n"),
+             "rambox.yaml:6:16: error: no kernel is named \"embeded\"; did you mean \"embedded\"?\n"),
+        MAIN(FITTED("    kernel: fitted\n"), /* this share folder has no such kernel */
+             "rambox.yaml:5:13: error: no kernel is named \"distribution\"\n"),
+        MAIN(FITTED("    kernel: smallest\n    discovery: smallest\n    ready_within: 5m\n"),
+             "rambox.yaml:6:16: error: \"discovery\" goes with \"kernel: fitted\": it is what boots machines "
+             "that "
+             "have no kernel fitted to them yet; say so, or take it out\n"
+             "rambox.yaml:7:19: error: \"ready_within\" goes with \"kernel: fitted\": it is the time of the "
+             "first "
+             "boot with a fitted kernel; say so, or take it out\n"),
+        MAIN(FITTED("    kernel: fitted\n    discovery: smallest\n    ready_within: 9s\n"),
+             "rambox.yaml:7:19: error: \"9s\" is no time to ready; expected 10 s to a day, like 90s, 5m or "
+             "1h\n"),
+        MAIN(FITTED("    kernel: fitted\n    discovery: smallest\n    ready_within: 2d\n"),
+             "rambox.yaml:7:19: error: \"2d\" is no time to ready; expected 10 s to a day, like 90s, 5m or "
+             "1h\n"),
+        MAIN(FITTED("    kernel: fitted\n    discovery: smallest\n    unified: yes\n"),
+             "rambox.yaml:7:14: error: profile default is fitted, so which kernel a node boots is chosen as "
+             "it "
+             "boots, and a unified image has one inside; take \"unified\" out, or name a kernel\n"),
+        MAIN(FITTED("    kernel: fitted\n    discovery: smallest\n    loader: unified\n"),
+             "rambox.yaml:7:13: error: profile default is fitted, so which kernel a node boots is chosen as "
+             "it "
+             "boots, and a unified image has one inside; take another loader, or name a kernel\n"),
+        {"kernels/fitted.yaml", "source: {package: a}\n",
+         "kernels/fitted.yaml:1:1: error: no kernel can be called fitted: \"kernel: fitted\" in a profile "
+         "means the "
+         "one that fits each node's hardware; rename the file, or give it another \"name\"\n"},
+    };
+    check_mistakes(state, mistakes, ARRAY_SIZE(mistakes));
+    /* The kernel of a class stands in the discovery kernel's place, so it has to go with the same image. */
+    struct folder *f = *state;
+    struct site *site = NULL;
+    cleanup_diags struct diags diags = {0};
+    dir_remove(f->config);
+    put(f->config, "rambox.yaml", FITTED("    kernel: fitted\n    discovery: smallest\n"));
+    put(f->config, "kernels/class-0123456789ab.yaml", "source: {package: a}\ninitramfs: smallest\n");
+    assert_int_equal(config_load(f->config, f->share, &diags, &site), -EINVAL);
+    cleanup_free char *said = printed(&diags);
+    assert_string_equal(
+        said, "rambox.yaml:4:12: error: kernel class-0123456789ab has the image smallest built in; take "
+              "\"image\" out of profile default, or another kernel\n");
+    put(f->config, "kernels/class-0123456789ab.yaml", "source: {package: a}\n");
+    assert_int_equal(config_load(f->config, f->share, &diags, &site), 0);
+    const struct profile *profile = site_profile(site, "default");
+    assert_true(profile->fitted && site_is_fitted(site));
+    assert_string_equal(profile->kernel, "smallest");
+    assert_int_equal(profile->ready_within_s, 300);
+    site_free(site);
+}
+
 /* The longest command line: what the user says and what rambox adds must fit into 2047 characters. */
 static void test_command_line_length(void **state)
 {
@@ -746,6 +804,15 @@ static void test_command_line_length(void **state)
                       str_text(&text),
                       "rambox.yaml:6:14: error: the kernel command line would have 1391 characters of "
                       "yours; with what rambox adds, 1389 fit\n"));
+    text.len = 0;
+    str_add(&text, SUBNETS "profiles:\n  default:\n    kernel: fitted\n    discovery: smallest\n    image: "
+                           "smallest\n    cmdline: ");
+    for (int i = 0; i < 1378; i++)
+        str_add(&text, "x");
+    check_mistake(*state,
+                  &(struct mistake)MAIN(str_text(&text),
+                                        "rambox.yaml:7:14: error: the kernel command line would have 1379 "
+                                        "characters of yours; with what rambox adds, 1377 fit\n"));
 }
 
 int main(void)
@@ -755,6 +822,7 @@ int main(void)
         TEST(test_main_mistakes),
         TEST(test_subnet_mistakes),
         TEST(test_profile_mistakes),
+        TEST(test_fitted_mistakes),
         TEST(test_node_mistakes),
         TEST(test_image_mistakes),
         TEST(test_kernel_mistakes),

@@ -220,6 +220,37 @@ static void waiting_goes_before_background(void **state)
     store_close(store);
 }
 
+/* Hostile: reports as long as they may be, while the disk hangs: so much of them waits, the rest is dropped.
+ */
+static void long_reports_are_bounded(void **state)
+{
+    (void)state;
+    enum { SIZE = 250000, FIT = COMMITTER_MAX_LATER_BYTES / (SIZE + 1), MORE = 100 };
+    struct bench b = {0};
+    bench_open(&b);
+    sqlite3 *db = hold_database(&b);
+    for (unsigned i = 0; i < FIT + MORE; i++) {
+        struct store_op op = {.kind = i % 2 ? STORE_MACHINE_PUT : STORE_REPORT};
+        char *json = xcalloc(1, SIZE + 1);
+        memset(json, 'j', SIZE);
+        if (op.kind == STORE_REPORT)
+            op.report.json = json;
+        else
+            op.machine.json = json;
+        committer_submit_later(b.committer, &op, 1);
+    }
+    assert_int_equal(committer_stats(b.committer).dropped, MORE);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    while (committer_stats(b.committer).later)
+        uv_run(&b.loop, UV_RUN_NOWAIT);
+    struct store_op op = {.kind = STORE_REPORT, .report.json = xstrdup("{}")};
+    while (committer_stats(b.committer).operations < FIT)
+        uv_run(&b.loop, UV_RUN_NOWAIT);
+    committer_submit_later(b.committer, &op, 1);
+    assert_int_equal(committer_stats(b.committer).dropped, MORE); /* there is room again */
+    bench_close(&b);
+}
+
 static int same_lease(void *user, const struct lease *lease)
 {
     const struct lease *wanted = user;
@@ -271,6 +302,18 @@ static void waiting_operations_are_packed(void **state)
     assert_true(back.event.boot == 7 && back.event.at_us == 1);
     assert_string_equal(back.event.what, "offer");
     assert_string_equal(back.event.detail, "");
+    struct store_op machine = {.kind = STORE_MACHINE_PUT,
+                               .machine = {.node = "n1", .class = "0123456789ab", .boot = 8, .json = "{}"}};
+    assert_ptr_equal(store_unpack(packed, &back), store_pack(&machine, packed));
+    assert_true(back.machine.boot == 8 && back.machine.json == machine.machine.json);
+    assert_string_equal(back.machine.node, "n1");
+    assert_string_equal(back.machine.class, "0123456789ab");
+    struct store_op trial = {
+        .kind = STORE_TRIAL_PUT,
+        .trial = {.state = TRIAL_FAILED, .kernel.b[31] = 9, .ended_us = 7, .stage = "init"}};
+    assert_ptr_equal(store_unpack(packed, &back), store_pack(&trial, packed));
+    assert_true(back.trial.state == TRIAL_FAILED && back.trial.kernel.b[31] == 9 && back.trial.ended_us == 7);
+    assert_string_equal(back.trial.stage, "init");
 }
 
 /* What was handed over before the stop is stored and told. */
@@ -678,6 +721,7 @@ int main(void)
         cmocka_unit_test(many_wait_for_one_sync),
         cmocka_unit_test(bad_batch_fails_alone),
         cmocka_unit_test(waiting_goes_before_background),
+        cmocka_unit_test(long_reports_are_bounded),
         cmocka_unit_test(waiting_operations_are_packed),
         cmocka_unit_test(stop_commits_what_waits),
         cmocka_unit_test(log_keeps_order),

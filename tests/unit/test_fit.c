@@ -80,6 +80,32 @@ static void other_forms(void **state)
     assert_int_equal(hardware.sources.n, 3);
 }
 
+/* Row 3: what a node reports, as it was sent and as `rambox hardware show --json` prints it: the same
+ * devices. */
+static void reports_of_nodes(void **state)
+{
+#define REPORTED                                                                                             \
+    "\"hardware\": {\"arch\": \"x86_64\", \"efi\": false, \"dmi\": {\"vendor\": \"V\"}, \"devices\": ["      \
+    "{\"modalias\": \"pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00\", \"where\": "                  \
+    "\"pci0000:00/0000:00:02.0\", \"driver\": \"e1000e\"}, {\"modalias\": \"acpi:PNP0C0A:\"}], "             \
+    "\"missing_firmware\": [\"a.fw\"]}"
+    static const char *const forms[] = {
+        "{\"boot\":\"0000000000000042\",\"stages\":[{\"stage\":\"ready\",\"us\":1}],\"facts\":{\"modules\":"
+        "0," REPORTED "}}",
+        "{\n  \"class\": \"0123456789ab\",\n  \"trials\": [],\n  \"machines\": [{\"name\": \"n1\", " REPORTED
+        "}, {\"name\": \"n2\", " REPORTED "}]\n}\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        cleanup_hardware struct hardware hardware = {0};
+        read_text(forms[i], &hardware);
+        assert_int_equal(hardware.devices.n, 2);
+        assert_string_equal(hardware.devices.items[0].driver, "e1000e");
+        assert_string_equal(hardware.devices.items[0].where, "pci0000:00/0000:00:02.0");
+        assert_string_equal(hardware.devices.items[1].modalias, "acpi:PNP0C0A:");
+        assert_non_null(strstr(hardware.sources.items[0], "a report"));
+    }
+}
+
 static void refused_with_a_word(void **state)
 {
     static const struct {
@@ -429,17 +455,12 @@ static void sizes_by_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_of_lspci),
-        cmocka_unit_test(other_forms),
-        cmocka_unit_test(refused_with_a_word),
-        cmocka_unit_test(folder_like_sys),
-        cmocka_unit_test(patterns),
-        cmocka_unit_test(symbols_of_drivers),
-        cmocka_unit_test(outcomes),
-        cmocka_unit_test(which_driver),
-        cmocka_unit_test(behind_the_bus),
-        cmocka_unit_test(kinds_left_out),
-        cmocka_unit_test(fragment_for_people),
+        cmocka_unit_test(forms_of_lspci),     cmocka_unit_test(other_forms),
+        cmocka_unit_test(reports_of_nodes),   cmocka_unit_test(refused_with_a_word),
+        cmocka_unit_test(folder_like_sys),    cmocka_unit_test(patterns),
+        cmocka_unit_test(symbols_of_drivers), cmocka_unit_test(outcomes),
+        cmocka_unit_test(which_driver),       cmocka_unit_test(behind_the_bus),
+        cmocka_unit_test(kinds_left_out),     cmocka_unit_test(fragment_for_people),
         cmocka_unit_test(sizes_by_folder),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -234,10 +234,27 @@ static void test_H24_the_server_that_dhcp_named(void **state)
     assert_int_equal(rootspec_bootserver("bootserver 10.0.0.9.10.11.12.13.14", server), -ENOENT);
 }
 
+static void test_trial(void **state)
+{
+    static const struct {
+        const char *text;
+        long seconds;
+        unsigned problems;
+    } rows[] = {{"", 0, 0},         {"trial=300", 300, 0},     {"trial", 0, 1},          {"trial=", 0, 1},
+                {"trial=0", 0, 1},  {"trial=-5", 0, 1},        {"trial=86401", 0, 1},    {"trial=5m", 0, 1},
+                {"xtrial=5", 0, 0}, {"trial=86400", 86400, 0}, {"trial=7 trial=x", 7, 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cmdline c = parsed(rows[i].text);
+        assert_int_equal(c.trial, rows[i].seconds);
+        assert_int_equal(c.problem_count, rows[i].problems);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_H22_defaults),
+        cmocka_unit_test(test_trial),
         cmocka_unit_test(test_H11_the_howtos_lines),
         cmocka_unit_test(test_H22_the_last_one_wins),
         cmocka_unit_test(test_H22_init_must_be_absolute),

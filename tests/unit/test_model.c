@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/str.h"
+#include "model/class_kernel.h"
 #include "model/generation.h"
 
 #include <errno.h>
@@ -227,6 +228,39 @@ static void test_architectures(void **state)
     assert_false(arch_in(0xff, ARCH_UNKNOWN));
 }
 
+/* Kernels of hardware classes: their definitions, and the one before as an artifact of no definition. */
+static void test_class_kernels(void **state)
+{
+    static const char *const others[] = {"class-0123456789aB",       "class-0123456789a",
+                                         "class-0123456789abc",      "class-",
+                                         "class-0123456789ab.befor", "class-0123456789ab.arm64",
+                                         "klass-0123456789ab",       "class-0123456789ab.before2"};
+    char name[ARTIFACT_NAME_MAX], path[ARTIFACT_PATH_MAX];
+    enum artifact_kind kind;
+    enum cpu_arch arch;
+    unsigned number;
+    bool before;
+    (void)state;
+    assert_true(is_class_kernel("class-0123456789ab"));
+    assert_false(is_class_kernel("class-0123456789ab.before"));
+    assert_memory_equal(class_kernel_of("class-0123456789ab", &before), "0123456789ab", 12);
+    assert_false(before);
+    assert_memory_equal(class_kernel_of("class-0123456789ab.before", &before), "0123456789ab", 12);
+    assert_true(before);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_null(class_kernel_of(others[i], &before));
+    assert_string_equal(class_kernel_format("0123456789ab", false, name), "class-0123456789ab");
+    assert_string_equal(class_kernel_format("0123456789ab", true, name), "class-0123456789ab.before");
+    assert_int_equal(artifact_name_parse("class-0123456789ab.before", name, &arch), 0);
+    assert_string_equal(name, "class-0123456789ab.before");
+    assert_int_equal(arch, ARCH_X86_64);
+    assert_int_equal(artifact_name_parse("web.before", name, &arch), -EINVAL);
+    artifact_path_format(12, ARTIFACT_KERNEL, "class-0123456789ab.before", path);
+    assert_string_equal(path, "g12/kernel/class-0123456789ab.before");
+    assert_int_equal(artifact_path_parse(path, &number, &kind, name), 0);
+    assert_string_equal(name, "class-0123456789ab.before");
+}
+
 static void test_artifact_names(void **state)
 {
     char name[ARTIFACT_NAME_MAX], definition[ARTIFACT_NAME_MAX], longest[64];
@@ -257,7 +291,7 @@ int main(void)
         cmocka_unit_test(test_empty_index),    cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_subnet_of),      cmocka_unit_test(test_generation),
         cmocka_unit_test(test_artifact_path),  cmocka_unit_test(test_architectures),
-        cmocka_unit_test(test_artifact_names),
+        cmocka_unit_test(test_artifact_names), cmocka_unit_test(test_class_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "build/artifact.h"
 #include "config/config.h"
+#include "model/class_kernel.h"
 #include "publish/publish.h"
 
 #include <errno.h>
@@ -24,7 +25,9 @@
 
 struct folder {
     char *root, *config, *share, *state;
-    const char *image; /* the bytes that the image builds to now; NULL: not built */
+    const char *image;        /* the bytes that the image builds to now; NULL: not built */
+    const char *class_kernel; /* the same of the kernels of hardware classes, and their modules */
+    const char *proven;       /* of the kernels of hardware classes, those bytes alone are */
 };
 
 static void put(const char *dir, const char *name, const char *text)
@@ -77,10 +80,12 @@ static int find(void *user, const struct site *site, enum artifact_kind kind, co
     char definition[ARTIFACT_NAME_MAX];
     enum cpu_arch arch;
     assert_int_equal(artifact_name_parse(name, definition, &arch), 0);
-    assert_non_null(kind == ARTIFACT_KERNEL ? (const void *)site_kernel(site, definition)
-                                            : site_image(site, definition));
+    assert_non_null(kind == ARTIFACT_IMAGE ? (const void *)site_image(site, definition)
+                                           : site_kernel(site, definition));
+    if (is_class_kernel(definition))
+        bytes = f->class_kernel;
     if (!bytes) {
-        diag_error(diags, NULL, "image %s is not built: rambox build", name);
+        diag_error(diags, NULL, "%s %s is not built: rambox build", artifact_kind_name(kind), name);
         return -ENOENT;
     }
     cleanup_free char *store = xasprintf("%s/artifacts", f->state);
@@ -202,9 +207,9 @@ static void test_damaged_artifact(void **state)
     cleanup_diags struct diags diags = {0};
     CLEANUP(generation_unref) struct generation *generation = NULL;
     unsigned number = 0;
-    assert_int_equal(
-        publish(f->config, f->share, f->state, &(struct artifact_source){find_damaged, f}, &diags, &number),
-        -EINVAL);
+    assert_int_equal(publish(f->config, f->share, f->state,
+                             &(struct artifact_source){.find = find_damaged, .user = f}, &diags, &number),
+                     -EINVAL);
     assert_non_null(strstr(diags.list.items[0].text, "is damaged; remove it and build again"));
     diags_free(&diags);
     must_publish(f, 1);
@@ -240,8 +245,9 @@ static void test_large_for_tftp(void **state) /* T7: said at publish */
     cleanup_diags struct diags diags = {0};
     unsigned number = 0;
     must_publish(f, 1);
-    assert_int_equal(
-        publish(f->config, f->share, f->state, &(struct artifact_source){find_large, f}, &diags, &number), 0);
+    assert_int_equal(publish(f->config, f->share, f->state,
+                             &(struct artifact_source){.find = find_large, .user = f}, &diags, &number),
+                     0);
     assert_int_equal(number, 2);
     assert_int_equal(diags.errors, 0);
     assert_int_equal(diags.list.n, 1);
@@ -345,9 +351,10 @@ static char *preview(struct folder *f, bool artifacts)
     CLEANUP(site_free) struct site *site = NULL;
     char *text = NULL;
     assert_int_equal(config_load(f->config, f->share, &diags, &site), 0);
-    assert_int_equal(
-        publish_preview(site, f->state, artifacts ? &(struct artifact_source){find, f} : NULL, &diags, &text),
-        0);
+    assert_int_equal(publish_preview(site, f->state,
+                                     artifacts ? &(struct artifact_source){.find = find, .user = f} : NULL,
+                                     &diags, &text),
+                     0);
     return text;
 }
 
@@ -500,6 +507,128 @@ static void test_architectures(void **state)
     assert_non_null(generation_artifact(generation, ARTIFACT_IMAGE, "smallest"));
 }
 
+static struct digest digest_of(const char *bytes)
+{
+    struct hash hash;
+    struct digest digest;
+    hash_init(&hash);
+    hash_add(&hash, bytes, strlen(bytes));
+    hash_end(&hash, &digest);
+    return digest;
+}
+
+static bool is_proven(void *user, const char *hardware_class, const struct digest *kernel)
+{
+    const struct folder *f = user;
+    assert_memory_equal(hardware_class, "0123456789ab", 12);
+    struct digest proven = digest_of(f->proven ? f->proven : "");
+    return digest_equal(kernel, &proven);
+}
+
+#define CLASS_KERNEL "class-0123456789ab"
+
+/* Publishes with the class's kernel built to `built` (NULL: not built). What the generation has then is `now`
+ * and `before` (NULL: none), and it is another generation unless `same`. */
+static void publish_class(struct folder *f, const char *built, const char *now, const char *before, bool same)
+{
+    static const char *const names[] = {CLASS_KERNEL, CLASS_KERNEL ".before"};
+    const char *const expected[] = {now, before};
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    cleanup_diags struct diags diags = {0};
+    struct artifact_source source = {
+        .find = find, .user = f, .proven = f->proven ? is_proven : NULL, .proven_user = f};
+    unsigned number;
+    f->class_kernel = built;
+    assert_int_equal(publish(f->config, f->share, f->state, &source, &diags, &number),
+                     same ? PUBLISH_UNCHANGED : 0);
+    assert_int_equal(diags.list.n, built ? 0 : 1);
+    if (!built)
+        assert_non_null(strstr(diags.list.items[0].text, "kernel " CLASS_KERNEL " is not built"));
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_int_equal(generation_lacks_kernels(generation), !now);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const struct generation_artifact *artifact =
+            generation_artifact(generation, ARTIFACT_KERNEL, names[i]);
+        const struct generation_artifact *modules =
+            generation_artifact(generation, ARTIFACT_MODULES, names[i]);
+        assert_int_equal(artifact != NULL, expected[i] != NULL);
+        assert_int_equal(modules != NULL, expected[i] != NULL);
+        struct digest digest = digest_of(expected[i] ? expected[i] : "");
+        if (artifact)
+            assert_true(digest_equal(&artifact->digest, &digest) && digest_equal(&modules->digest, &digest));
+    }
+    f->class_kernel = NULL;
+}
+
+/* A site with a fitted profile has the kernels of classes that are built, and beside each the one before it.
+ */
+static void test_class_kernels(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    cleanup_free char *text = NULL;
+    put(f->config, "kernels/" CLASS_KERNEL ".yaml",
+        "source: {distribution: linux-image-amd64}\nmodules: [network]\n");
+    put(f->config, "kernels/class-9.yaml", "source: {package: linux-source}\n");
+    must_publish(f, 1); /* no profile is fitted: nobody asks for it */
+    put(f->config, "rambox.yaml",
+        "subnets: {lab: {prefix: 192.168.7.0/24, pools: 192.168.7.100-192.168.7.199}}\n"
+        "profiles: {default: {kernel: fitted, discovery: smallest, image: smallest}}\n");
+    publish_class(f, NULL, NULL, NULL, false);
+    publish_class(f, "one", "one", NULL, false);
+    publish_class(f, "one", "one", NULL, true);
+    publish_class(f, "two", "two", "one", false);
+    publish_class(f, "two", "two", "one", true);
+    assert_int_equal(generation_diff(f->state, 1, 0, &diags, &text), 0);
+    assert_non_null(strstr(text,
+                           "~ profile default: kernel smallest -> fitted, discovery (none) -> smallest, "
+                           "ready_within (none) -> 300 s\n"));
+    assert_non_null(strstr(text, "+ kernel " CLASS_KERNEL ": "));
+    assert_non_null(strstr(text, "+ kernel " CLASS_KERNEL ".before: "));
+    assert_non_null(strstr(text, "+ modules " CLASS_KERNEL ".before: "));
+    publish_class(f, NULL, NULL, "two", false); /* edited, and not built again yet */
+    publish_class(f, NULL, NULL, "two", true);
+    publish_class(f, "two", "two", NULL, false); /* as it was */
+    publish_class(f, "three", "three", "two", false);
+    /* Where it is known which of them has brought a machine to ready, that one stays until another has. */
+    f->proven = "two";
+    publish_class(f, "four", "four", "two", false);
+    publish_class(f, "five", "five", "two", false);
+    f->proven = "five";
+    publish_class(f, "six", "six", "five", false);
+    f->proven = "none";
+    publish_class(f, "five", "five", "six", false);
+}
+
+static bool has_artifact(const struct folder *f, const char *bytes)
+{
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    struct digest digest = digest_of(bytes);
+    return artifact_has(store, &digest);
+}
+
+/* The kernel before stays on disk as long as a generation names it. */
+static void test_prune_class_kernels(void **state)
+{
+    struct folder *f = *state;
+    put(f->config, "kernels/" CLASS_KERNEL ".yaml",
+        "source: {distribution: linux-image-amd64}\nmodules: [network]\n");
+    put(f->config, "rambox.yaml",
+        "subnets: {lab: {prefix: 192.168.7.0/24, pools: 192.168.7.100-192.168.7.199}}\n"
+        "profiles: {default: {kernel: fitted, discovery: smallest, image: smallest}}\n");
+    publish_class(f, "one", "one", NULL, false);
+    publish_class(f, "two", "two", "one", false);
+    f->class_kernel = "two";
+    for (unsigned number = 3; number <= GENERATIONS_KEPT + 3; number++)
+        publish_edit(f, number);
+    assert_true(has_artifact(f, "one"));
+    f->class_kernel = "three";
+    for (unsigned number = GENERATIONS_KEPT + 4; number <= 2 * GENERATIONS_KEPT + 5; number++)
+        publish_edit(f, number);
+    assert_false(has_artifact(f, "one"));
+    assert_true(has_artifact(f, "two"));
+}
+
 static bool has_generation(const struct folder *f, unsigned number)
 {
     cleanup_free char *path = xasprintf("%s/generations/%u", f->state, number);
@@ -543,9 +672,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),   TEST(test_unchanged), TEST(test_refused),       TEST(test_damaged_artifact),
-        TEST(test_switch),    TEST(test_diff),      TEST(test_diff_dhcp),     TEST(test_preview),
-        TEST(test_cut_short), TEST(test_prune),     TEST(test_architectures), TEST(test_large_for_tftp),
+        TEST(test_publish),       TEST(test_unchanged),
+        TEST(test_refused),       TEST(test_damaged_artifact),
+        TEST(test_switch),        TEST(test_diff),
+        TEST(test_diff_dhcp),     TEST(test_preview),
+        TEST(test_cut_short),     TEST(test_prune),
+        TEST(test_architectures), TEST(test_large_for_tftp),
+        TEST(test_class_kernels), TEST(test_prune_class_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,40 @@ static void test_whole_report(void **state) /* H30 */
     report_clear(&r);
 }
 
+#define NIC "pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00"
+#define HARDWARE                                                                                             \
+    "{\"arch\":\"x86_64\",\"new\":1,\"dmi\":{\"vendor\":\"QEMU\",\"product\":\"Standard PC\"},\"devices\":[" \
+    "{\"modalias\":\"" NIC "\",\"driver\":\"e1000e\"},{\"modalias\":\"virtio:d00000002v00001AF4\"}],"        \
+    "\"missing_firmware\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]}"
+#define FACTS                                                                                                \
+    "\"mem_total_kb\":1,\"mem_free_kb\":1,\"mem_available_kb\":1,\"mem_used_kb\":1,\"root_kb\":1,"           \
+    "\"modules\":0,"                                                                                         \
+    "\"device_nodes\":1"
+
+/* What the machine is made of comes with the facts or alone; it is kept apart from them. */
+static void test_hardware(void **state)
+{
+    struct report r;
+    char error[REPORT_ERROR_MAX], *facts = NULL;
+    assert_int_equal(parse("{\"facts\":{" FACTS ",\"hardware\":" HARDWARE "}}", &r, &facts, error), 0);
+    assert_true(r.has_facts && r.has_hardware);
+    assert_string_equal(facts, "{" FACTS "}");
+    assert_int_equal(r.hardware.devices.n, 2);
+    assert_string_equal(r.hardware.devices.items[0].driver, "e1000e");
+    assert_non_null(strstr(r.hardware_json, "\"efi\":false"));
+    assert_null(strstr(r.hardware_json, "new"));
+    free(facts);
+    report_clear(&r);
+    facts = NULL;
+    assert_int_equal(parse("{\"facts\":{\"hardware\":" HARDWARE "}}", &r, &facts, error), 0);
+    assert_true(!r.has_facts && r.has_hardware);
+    assert_null(facts);
+    report_clear(&r);
+    assert_int_equal(parse("{\"facts\":{" FACTS ",\"hardware\":null}}", &r, NULL, error), 0);
+    assert_true(r.has_facts && !r.has_hardware);
+    report_clear(&r);
+}
+
 static void test_least_report(void **state)
 {
     struct report r;
@@ -107,6 +141,12 @@ static void test_refusals(void **state) /* each names its field and what was exp
         {"{\"stages\":[{\"stage\":\"a\",\"us\":1.5}]}", "stages[0].us: expected a number of 0 or above"},
         {"{\"facts\":[]}", "facts: expected an object"},
         {"{\"facts\":{\"mem_total_kb\":\"x\"}}", "facts.mem_total_kb: expected a number of 0 or above"},
+        {"{\"facts\":{\"hardware\":7}}", "facts.hardware: expected an object"},
+        {"{\"facts\":{\"hardware\":{\"arch\":\"vax\"}}}", "facts.hardware: arch: expected x86_64 or arm64"},
+        {"{\"facts\":{\"hardware\":" HARDWARE ",\"modules\":1}}",
+         "facts.mem_total_kb: expected it to be there"},
+        {"{\"facts\":{\"hardware\":{\"arch\":\"arm64\",\"devices\":[{\"modalias\":\"a:\\u001b[2J\"}]}}}",
+         "facts.hardware: devices[0].modalias: expected up to 4095 bytes of text without control characters"},
         {"{\"a\":1,\"a\":2}", NULL},
         {"{\"boot\":\"\\u0000\"}", NULL},
         {"{\"boot\":\"\xff\"}", NULL},
@@ -162,6 +202,15 @@ static void test_limits(void **state) /* hostile: deep JSON, long bodies, long l
     str_add(&many, "]}");
     assert_int_equal(report_parse(str_text(&many), many.len, &r, NULL, error), -EINVAL);
     assert_string_equal(error, "stages: expected at most 64 entries, not 65");
+    cleanup_str struct str facts = {
+        0}; /* what every boot keeps is not as long as what every machine may be */
+    str_add(&facts, "{\"facts\":{" FACTS ",\"new\":\"");
+    for (int i = 0; i < 7000; i++)
+        str_add(&facts, "0123456789");
+    str_add(&facts, "\"}}");
+    char *text = NULL;
+    assert_int_equal(report_parse(str_text(&facts), facts.len, &r, &text, error), -EINVAL);
+    assert_string_equal(error, "facts: expected at most 65536 bytes but hardware");
 }
 
 static struct http_answer answer;
@@ -196,6 +245,22 @@ test_report_to_events(void **state) /* a node reports all its stages each time; 
     assert_true(boot_table_get(bed.boots, 0x42, &boot, &stage));
     assert_int_equal(stage, STAGE_READY);
     assert_int_equal(counter_value(&bed.counters, COUNT_REPORTS), 2);
+}
+
+/* One line for people, the class, and the machine as JSON. */
+static void test_hardware_to_events(void **state)
+{
+    request("POST", "/v1/report", "{\"boot\":\"0000000000000042\",\"facts\":{\"hardware\":" HARDWARE "}}",
+            204);
+    assert_int_equal(bed.events.n[EVENT_FACTS], 0);
+    assert_int_equal(bed.events.n[EVENT_HARDWARE], 1);
+    assert_string_equal(
+        bed.events.detail[EVENT_HARDWARE],
+        "QEMU Standard PC, 2 devices, 1 without a driver, firmware missing: a, b, c, d and 2 more");
+    assert_true(mac_equal(&bed.events.last[EVENT_HARDWARE].mac, &n1_mac));
+    assert_int_equal(bed.events.last[EVENT_HARDWARE].boot, 0x42);
+    request("POST", "/v1/report", WHOLE, 204);
+    assert_int_equal(bed.events.n[EVENT_HARDWARE], 1);
 }
 
 static void test_foreign_reports(void **state) /* a boot that there is not, another card, and no boot */
@@ -293,9 +358,9 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(whole_report),     TEST(least_report),         TEST(refusals),         TEST(limits),
-        TEST(report_to_events), TEST(foreign_reports),      TEST(nameless_reports), TEST(routes),
-        TEST(metrics),          TEST(text_is_fit_for_json),
+        TEST(whole_report),     TEST(least_report),       TEST(refusals),         TEST(limits),
+        TEST(report_to_events), TEST(foreign_reports),    TEST(nameless_reports), TEST(routes),
+        TEST(hardware),         TEST(hardware_to_events), TEST(metrics),          TEST(text_is_fit_for_json),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }

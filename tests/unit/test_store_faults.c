@@ -188,9 +188,9 @@ static int read_version(void)
 static void migration_is_all_or_nothing(void **state)
 {
     (void)state;
-    static const char *const schemas[] = {SCHEMA_1, SCHEMA_2};
+    static const char *const schemas[] = {SCHEMA_1 OLD_ROWS, SCHEMA_2 OLD_ROWS, SCHEMA_2 OLD_ROWS STEP_3};
     power.recording = false;
-    for (int version = 1; version <= 2; version++) {
+    for (int version = 1; version <= 3; version++) {
         unsigned cut = 1, old = 0;
         for (bool whole = false; !whole; cut++) {
             cleanup_free char *dir = xasprintf("%s/store", folder);
@@ -206,7 +206,7 @@ static void migration_is_all_or_nothing(void **state)
             power_fail(0, 0, SQLITE_OK);
             if (r < 0) {
                 int now = read_version();
-                assert_true(now == version || now == 3);
+                assert_true(now == version || now == 4);
                 old += now == version;
                 store = open_store();
             }

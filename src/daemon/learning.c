@@ -1,0 +1,182 @@
+/* See daemon/learning.h. */
+#include "daemon/learning.h"
+#include "base/str.h"
+#include "model/class_kernel.h"
+
+#include <stdlib.h>
+
+struct learning {
+    struct learning_config config;
+    struct fitted *fitted;
+};
+
+struct learning *learning_new(const struct learning_config *config)
+{
+    struct learning *l = calloc(1, sizeof(*l));
+    if (!l)
+        return NULL;
+    l->config = *config;
+    l->fitted = fitted_new(&(struct fitted_config){.random = config->random, .sink = config->sink});
+    if (!l->fitted) {
+        free(l);
+        return NULL;
+    }
+    return l;
+}
+
+void learning_free(struct learning *l)
+{
+    if (!l)
+        return;
+    fitted_free(l->fitted);
+    free(l);
+}
+
+struct fitted *learning_fitted(struct learning *l)
+{
+    return l->fitted;
+}
+
+struct artifact_source learning_source(struct learning *l, const struct artifact_source *source)
+{
+    return (struct artifact_source){
+        .find = source->find, .user = source->user, .proven = fitted_proven, .proven_user = l->fitted};
+}
+
+/* Kernels of classes are made for x86_64 alone. The text is our own (machine_to_json), in which a quotation
+ * mark within a text has a backslash before it; to parse the whole would take seconds of a start. */
+static bool is_x86(const char *machine_json)
+{
+    return machine_json && strstr(machine_json, "\"arch\":\"x86_64\"");
+}
+
+/* ---- the start ---- */
+
+struct loading {
+    struct learning *learning;
+    const struct moment *now;
+    const struct site *site;
+};
+
+static int load_machine(void *user, const struct store_machine *machine)
+{
+    const struct loading *loading = user;
+    if (is_machine_class(machine->class) && is_x86(machine->json))
+        fitted_machine(loading->learning->fitted, &machine->mac, 0, machine->class);
+    return 0;
+}
+
+/* What a trial of this machine has to ready: its profile's, or the longest of all where it is not known. */
+static uint32_t ready_within(const struct site *site, const struct mac *mac)
+{
+    const struct node *node = site ? site_node_by_mac(site, mac) : NULL;
+    const struct profile *own = node ? site_profile(site, node->profile) : NULL;
+    uint32_t longest = 0;
+    if (own && own->fitted)
+        return own->ready_within_s;
+    if (site)
+        VEC_EACH(profile, &site->profiles)
+            if (profile->fitted && profile->ready_within_s > longest)
+                longest = profile->ready_within_s;
+    return longest ? longest : READY_WITHIN_DEFAULT;
+}
+
+static int load_trial(void *user, const struct trial *trial)
+{
+    const struct loading *loading = user;
+    if (is_machine_class(trial->class))
+        fitted_trial(loading->learning->fitted, loading->now, trial,
+                     ready_within(loading->site, &trial->mac));
+    return 0;
+}
+
+int learning_load(struct learning *l, struct store *store, const struct moment *now, const struct site *site)
+{
+    struct loading loading = {l, now, site};
+    int r = store_each_machine(store, load_machine, &loading);
+    return r < 0 ? r : store_each_trial(store, load_trial, &loading);
+}
+
+/* ---- classes without a kernel ---- */
+
+/* Whether the machine boots a fitted profile. `said`: the profile that DHCP found for it; NULL or empty: not
+ * known. One of which nothing is known counts when any profile is fitted. */
+static bool boots_fitted(const struct site *site, const struct mac *mac, const char *said)
+{
+    const struct node *node = site_node_by_mac(site, mac);
+    const char *name = said && said[0] ? said : node ? node->profile : NULL;
+    const struct profile *profile = name ? site_profile(site, name) : NULL;
+    return name ? profile && profile->fitted : site_is_fitted(site);
+}
+
+static bool has_kernel(const struct generation *g, const char *hardware_class)
+{
+    char name[ARTIFACT_NAME_MAX];
+    return generation_artifact(g, ARTIFACT_KERNEL, class_kernel_format(hardware_class, false, name)) != NULL;
+}
+
+static void hear_class(struct learning *l, const struct event *event, const char *profile)
+{
+    CLEANUP(generation_unref) struct generation *g = NULL;
+    struct generation_source source = generations_source(l->config.generations);
+    if (!l->config.on_class)
+        return;
+    g = source.get(source.user, 0);
+    if (g && boots_fitted(g->site, &event->mac, profile) && !has_kernel(g, event->class))
+        l->config.on_class(l->config.user, event->class);
+}
+
+/* A report can be sent by anybody: one that names no boot is believed only of a machine that has none. */
+static void hear_hardware(struct learning *l, const struct event *event)
+{
+    static const struct mac none;
+    struct boot boot = {0};
+    if (mac_equal(&event->mac, &none) || !is_x86(event->json) || !is_machine_class(event->class))
+        return;
+    if (boot_table_by_mac(l->config.boots, &event->mac, &boot, NULL) && event->boot != boot.id)
+        return;
+    fitted_machine(l->fitted, &event->mac, event->boot, event->class);
+    hear_class(l, event, boot.profile);
+}
+
+void learning_observe(struct learning *l, const struct event *event)
+{
+    if (event->kind == EVENT_HARDWARE)
+        hear_hardware(l, event);
+    else
+        fitted_observe(l->fitted, event);
+}
+
+struct lacking {
+    const struct generation *generation;
+    VEC(struct lacking_class { char name[MACHINE_CLASS_SIZE]; })
+    classes;
+};
+
+static void note_lacking(void *user, const struct mac *mac, const char *hardware_class)
+{
+    struct lacking *lacking = user;
+    if (has_kernel(lacking->generation, hardware_class) ||
+        !boots_fitted(lacking->generation->site, mac, NULL))
+        return;
+    VEC_EACH(class, &lacking->classes)
+        if (str_eq(class->name, hardware_class))
+            return;
+    memcpy(VEC_ADD(&lacking->classes)->name, hardware_class, MACHINE_CLASS_SIZE);
+}
+
+void learning_generation(struct learning *l, const struct generation *generation)
+{
+    struct lacking lacking = {.generation = generation};
+    if (!l->config.on_class || !site_is_fitted(generation->site))
+        return;
+    fitted_each_machine(l->fitted, note_lacking, &lacking);
+    VEC_EACH(class, &lacking.classes)
+        l->config.on_class(l->config.user, class->name);
+    VEC_FREE(&lacking.classes);
+}
+
+void learning_tick(struct learning *l, const struct moment *now)
+{
+    fitted_tick(l->fitted, now);
+}

@@ -1,0 +1,437 @@
+/* See serve/fitted.h: the machines, the choice, and the words for what became of a trial. */
+#include "serve/fitted.h"
+#include "base/mix.h"
+#include "base/str.h"
+#include "model/class_kernel.h"
+#include "serve/trials.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MACHINES_DEFAULT = 16384, TRIALS_DEFAULT = 1024, BUCKETS_MIN = 64 };
+
+/* A machine whose class is known, and what its last boot was given. */
+struct machine_entry {
+    struct mac mac;
+    char class[MACHINE_CLASS_SIZE];
+    uint64_t boot;        /* 0: none was answered, or it has no name */
+    bool has_kernel;      /* it got `kernel`; else the discovery kernel */
+    struct digest kernel; /* of the artifact */
+    uint32_t trial_s;     /* it was told that this is a trial; 0: it is none */
+    struct machine_entry *next;
+    struct machine_entry *older, *newer; /* by when they were heard of */
+};
+
+struct fitted {
+    pthread_mutex_t lock;
+    struct fitted_config config;
+    struct machine_entry **buckets;
+    size_t mask, n;
+    uint64_t seed;
+    struct machine_entry *oldest, *newest;
+    struct trials trials;
+    atomic_size_t running, failed; /* of the trials, for who has no lock yet */
+};
+
+/* What is told of a trial once the lock is not held any more. */
+struct told {
+    bool any;
+    struct trial trial;
+    char text[200]; /* empty: nothing for people, only for the store */
+};
+
+/* ---- machines ---- */
+
+static uint64_t mac_number(const struct mac *mac)
+{
+    uint64_t n = 0;
+    memcpy(&n, mac->b, sizeof(mac->b));
+    return n;
+}
+
+static struct machine_entry **bucket(const struct fitted *f, const struct mac *mac)
+{
+    return &f->buckets[mix64(mac_number(mac) ^ f->seed) & f->mask];
+}
+
+static struct machine_entry *find_machine(const struct fitted *f, const struct mac *mac)
+{
+    struct machine_entry *m = *bucket(f, mac);
+    while (m && !mac_equal(&m->mac, mac))
+        m = m->next;
+    return m;
+}
+
+static void unlink_age(struct fitted *f, struct machine_entry *m)
+{
+    *(m->older ? &m->older->newer : &f->oldest) = m->newer;
+    *(m->newer ? &m->newer->older : &f->newest) = m->older;
+    m->older = m->newer = NULL;
+}
+
+static void link_newest(struct fitted *f, struct machine_entry *m)
+{
+    m->older = f->newest;
+    *(f->newest ? &f->newest->newer : &f->oldest) = m;
+    f->newest = m;
+}
+
+static void forget(struct fitted *f, struct machine_entry *m)
+{
+    struct machine_entry **place = bucket(f, &m->mac);
+    while (*place != m)
+        place = &(*place)->next;
+    *place = m->next;
+    unlink_age(f, m);
+    f->n--;
+    free(m);
+}
+
+static struct machine_entry *insert(struct fitted *f, const struct mac *mac)
+{
+    struct machine_entry *m = calloc(1, sizeof(*m));
+    if (!m)
+        return NULL;
+    if (f->n >= f->config.machines)
+        forget(f, f->oldest);
+    m->mac = *mac;
+    m->next = *bucket(f, mac);
+    *bucket(f, mac) = m;
+    link_newest(f, m);
+    f->n++;
+    return m;
+}
+
+struct fitted *fitted_new(const struct fitted_config *config)
+{
+    struct fitted *f = calloc(1, sizeof(*f));
+    size_t buckets = BUCKETS_MIN;
+    if (!f)
+        return NULL;
+    pthread_mutex_init(&f->lock, NULL);
+    f->config = *config;
+    if (!f->config.machines)
+        f->config.machines = MACHINES_DEFAULT;
+    f->trials.capacity = f->config.trials ? f->config.trials : TRIALS_DEFAULT;
+    while (buckets < f->config.machines)
+        buckets *= 2;
+    f->mask = buckets - 1;
+    f->seed = config->random(config->user);
+    f->buckets = calloc(buckets, sizeof(struct machine_entry *));
+    if (!f->buckets) {
+        fitted_free(f);
+        return NULL;
+    }
+    return f;
+}
+
+void fitted_free(struct fitted *f)
+{
+    if (!f)
+        return;
+    while (f->oldest)
+        forget(f, f->oldest);
+    trials_clear(&f->trials);
+    free(f->buckets);
+    pthread_mutex_destroy(&f->lock);
+    free(f);
+}
+
+void fitted_machine(struct fitted *f, const struct mac *mac, uint64_t boot, const char *hardware_class)
+{
+    pthread_mutex_lock(&f->lock);
+    struct machine_entry *m = find_machine(f, mac);
+    if (m) {
+        unlink_age(f, m);
+        link_newest(f, m);
+    } else if ((m = insert(f, mac))) {
+        m->boot = boot; /* which had the discovery kernel: nothing else was known of it */
+    }
+    if (m)
+        snprintf(m->class, sizeof(m->class), "%s", hardware_class);
+    pthread_mutex_unlock(&f->lock);
+}
+
+bool fitted_class(struct fitted *f, const struct mac *mac, char ret_class[static MACHINE_CLASS_SIZE])
+{
+    pthread_mutex_lock(&f->lock);
+    const struct machine_entry *m = find_machine(f, mac);
+    if (m)
+        memcpy(ret_class, m->class, MACHINE_CLASS_SIZE);
+    pthread_mutex_unlock(&f->lock);
+    return m != NULL;
+}
+
+void fitted_each_machine(struct fitted *f,
+                         void (*each)(void *user, const struct mac *mac, const char *hardware_class),
+                         void *user)
+{
+    pthread_mutex_lock(&f->lock);
+    for (const struct machine_entry *m = f->newest; m; m = m->older)
+        each(user, &m->mac, m->class);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* ---- what is told ---- */
+
+/* The caller has the lock, as for all that follows. */
+static void release(struct fitted *f)
+{
+    atomic_store(&f->running, f->trials.running);
+    atomic_store(&f->failed, f->trials.failed);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void tell(struct fitted *f, const struct moment *now, const struct told *told)
+{
+    if (told->any)
+        f->config.sink->emit(f->config.sink, &(struct event){
+                                                 .kind = EVENT_TRIAL,
+                                                 .at = *now,
+                                                 .mac = told->trial.mac,
+                                                 .node = told->trial.node[0] ? told->trial.node : NULL,
+                                                 .boot = told->trial.boot,
+                                                 .trial = &told->trial,
+                                                 .detail = told->text[0] ? told->text : NULL,
+                                             });
+}
+
+/* `5 min`, `90 s`. */
+static const char *span(uint32_t seconds, char buf[static 16])
+{
+    bool minutes = seconds % 60 == 0;
+    snprintf(buf, 16, "%" PRIu32 " %s", minutes ? seconds / 60 : seconds, minutes ? "min" : "s");
+    return buf;
+}
+
+PRINTF(2, 3) static void note(struct told *told, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(told->text, sizeof(told->text), fmt, args);
+    va_end(args);
+}
+
+/* `another`: it began another boot; else its time was up. */
+static void note_end(struct told *told, const struct trial_entry *e, bool another)
+{
+    const struct trial *t = &e->trial;
+    char mac[MAC_TEXT_MAX], within[16];
+    const char *who = t->node[0] ? t->node : mac_format(&t->mac, mac);
+    told->any = true;
+    told->trial = *t;
+    if (t->state == TRIAL_PROVEN)
+        note(told, "its new kernel came up on %s; every machine of the class gets it from its next boot on",
+             who);
+    else if (t->state == TRIAL_WITHDRAWN)
+        note(told, "%s did not fetch its new kernel; the next machine of the class that boots tries it", who);
+    else if (another)
+        note(told,
+             "its new kernel did not come up on %s, which began another boot; last seen: %s. %s gets what "
+             "worked "
+             "before it",
+             who, t->stage, who);
+    else
+        note(told,
+             "its new kernel did not come up on %s within %s; last seen: %s. %s gets what worked before it "
+             "at its "
+             "next boot",
+             who, span(e->within_s, within), t->stage, who);
+}
+
+static void note_begin(struct told *told, const struct trial_entry *e)
+{
+    const struct trial *t = &e->trial;
+    char mac[MAC_TEXT_MAX], hex[DIGEST_TEXT_MAX], within[16];
+    told->any = true;
+    told->trial = *t;
+    note(told, "%s tries its new kernel %.12s, and has %s to ready",
+         t->node[0] ? t->node : mac_format(&t->mac, mac), digest_format(&t->kernel, hex),
+         span(e->within_s, within));
+}
+
+/* ---- the choice ---- */
+
+/* A trial of this machine that its asking ends: it is in another boot, or, where boots have no names, asks
+ * again with the kernel in hand. */
+static void end_earlier(struct fitted *f, const struct moment *now, const struct fitted_request *r,
+                        struct told *told)
+{
+    struct trial_entry *e = trials_running_of(&f->trials, &r->mac);
+    if (!e || r->looks || (r->boot ? e->trial.boot == r->boot : e->trial.boot || !e->had))
+        return;
+    trials_give_up(&f->trials, now, e);
+    note_end(told, e, true);
+}
+
+static bool is_running_of(const struct trial_entry *e, const struct fitted_request *r)
+{
+    return e && e->trial.state == TRIAL_RUNNING && mac_equal(&e->trial.mac, &r->mac) &&
+           (!r->boot || e->trial.boot == r->boot);
+}
+
+static const struct generation_artifact *class_artifact(const struct fitted_request *r,
+                                                        const char *hardware_class, bool before)
+{
+    char name[ARTIFACT_NAME_MAX];
+    return generation_artifact(r->generation, ARTIFACT_KERNEL,
+                               class_kernel_format(hardware_class, before, name));
+}
+
+/* What this boot got already, as long as it can have it still. *ret_artifact NULL: the discovery kernel. */
+static bool again(const struct fitted *f, const struct machine_entry *m, const struct fitted_request *r,
+                  const struct generation_artifact **ret_artifact, uint32_t *ret_trial_s)
+{
+    if (!r->boot || m->boot != r->boot)
+        return false;
+    *ret_artifact = NULL;
+    *ret_trial_s = m->trial_s;
+    if (!m->has_kernel)
+        return true;
+    for (int before = 0; before < 2 && !*ret_artifact; before++) {
+        const struct generation_artifact *artifact = class_artifact(r, m->class, before);
+        if (artifact && digest_equal(&artifact->digest, &m->kernel))
+            *ret_artifact = artifact;
+    }
+    const struct trial_entry *e = trials_find(&f->trials, m->class, &m->kernel);
+    return *ret_artifact && e && (e->trial.state == TRIAL_PROVEN || (m->trial_s && is_running_of(e, r)));
+}
+
+static struct trial_entry *begin(struct fitted *f, const struct moment *now, const struct machine_entry *m,
+                                 const struct fitted_request *r, const struct digest *kernel,
+                                 struct told told[static 2])
+{
+    struct trial_entry *other =
+        trials_running_of(&f->trials, &r->mac); /* of a kernel that was replaced meanwhile */
+    if (other) {
+        trials_give_up(&f->trials, now, other);
+        note_end(&told[0], other, true);
+    }
+    struct trial trial = {.kernel = *kernel, .mac = r->mac, .boot = r->boot};
+    memcpy(trial.class, m->class, sizeof(trial.class));
+    snprintf(trial.node, sizeof(trial.node), "%s", r->node ? r->node : "");
+    struct trial_entry *e = trials_begin(&f->trials, now, &trial, r->within_s);
+    if (e)
+        note_begin(&told[1], e);
+    return e;
+}
+
+/* NULL: the discovery kernel. */
+static const struct generation_artifact *choose(struct fitted *f, const struct moment *now,
+                                                const struct machine_entry *m, const struct fitted_request *r,
+                                                uint32_t *ret_trial_s, struct told told[static 2])
+{
+    const struct generation_artifact *newest = class_artifact(r, m->class, false);
+    const struct generation_artifact *before = class_artifact(r, m->class, true);
+    struct trial_entry *e = newest ? trials_find(&f->trials, m->class, &newest->digest) : NULL;
+    *ret_trial_s = 0;
+    if (e && e->trial.state == TRIAL_PROVEN)
+        return newest;
+    if (newest && !r->looks && (!e || e->trial.state == TRIAL_WITHDRAWN))
+        e = begin(f, now, m, r, &newest->digest, told);
+    if (is_running_of(e, r)) {
+        *ret_trial_s = e->within_s;
+        return newest;
+    }
+    e = before ? trials_find(&f->trials, m->class, &before->digest) : NULL;
+    return e && e->trial.state == TRIAL_PROVEN ? before : NULL;
+}
+
+/* The lock is held. `told`: what ended, what began. */
+static void answer(struct fitted *f, const struct moment *now, struct machine_entry *m,
+                   const struct fitted_request *r, struct fitted_choice *choice, struct told told[static 2])
+{
+    const struct generation_artifact *artifact;
+    uint32_t trial_s;
+    end_earlier(f, now, r, &told[0]);
+    if (!again(f, m, r, &artifact, &trial_s)) {
+        artifact = choose(f, now, m, r, &trial_s, told);
+        if (!r->looks) {
+            m->boot = r->boot;
+            m->has_kernel = artifact != NULL;
+            m->trial_s = trial_s;
+            if (artifact)
+                m->kernel = artifact->digest;
+        }
+    }
+    choice->trial_s = trial_s;
+    if (artifact)
+        snprintf(choice->kernel, sizeof(choice->kernel), "%s", artifact->name);
+}
+
+void fitted_kernel(struct fitted *f, const struct moment *now, const struct fitted_request *request,
+                   struct fitted_choice *ret_choice)
+{
+    struct told told[2] = {0};
+    *ret_choice = (struct fitted_choice){0};
+    pthread_mutex_lock(&f->lock);
+    struct machine_entry *m = find_machine(f, &request->mac);
+    if (m)
+        answer(f, now, m, request, ret_choice, told);
+    release(f);
+    tell(f, now, &told[0]);
+    tell(f, now, &told[1]);
+}
+
+/* ---- trials ---- */
+
+void fitted_trial(struct fitted *f, const struct moment *now, const struct trial *trial, uint32_t within_s)
+{
+    pthread_mutex_lock(&f->lock);
+    (void)trials_load(&f->trials, now, trial, within_s);
+    release(f);
+}
+
+bool fitted_proven(void *fitted, const char *hardware_class, const struct digest *kernel)
+{
+    struct fitted *f = fitted;
+    char class[MACHINE_CLASS_SIZE];
+    snprintf(class, sizeof(class), "%s", hardware_class);
+    pthread_mutex_lock(&f->lock);
+    const struct trial_entry *e = trials_find(&f->trials, class, kernel);
+    bool proven = e && e->trial.state == TRIAL_PROVEN;
+    release(f);
+    return proven;
+}
+
+void fitted_observe(struct fitted *f, const struct event *event)
+{
+    struct told told = {0};
+    struct trial_entry *e = NULL;
+    if (!atomic_load(&f->running) && !(event->kind == EVENT_STAGE && atomic_load(&f->failed)))
+        return; /* most of the time, and events come by the ten thousand */
+    pthread_mutex_lock(&f->lock);
+    enum trial_move moved = trials_observe(&f->trials, event, &e);
+    if (moved == TRIAL_MOVES) {
+        told.any = true;
+        told.trial = e->trial;
+    } else if (moved != TRIAL_STAYS) {
+        note_end(&told, e, true);
+    }
+    release(f);
+    tell(f, &event->at, &told);
+}
+
+/* The next one whose time is up. */
+static bool end_one(struct fitted *f, const struct moment *now)
+{
+    struct told told = {0};
+    pthread_mutex_lock(&f->lock);
+    struct trial_entry *e = trials_overdue(&f->trials, now);
+    if (e) {
+        trials_give_up(&f->trials, now, e);
+        note_end(&told, e, false);
+    }
+    release(f);
+    tell(f, now, &told);
+    return told.any;
+}
+
+void fitted_tick(struct fitted *f, const struct moment *now)
+{
+    while (atomic_load(&f->running) && end_one(f, now))
+        ;
+}
