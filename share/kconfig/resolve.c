@@ -19,6 +19,9 @@
  * cannot be beside it). The exit status is 0 also when symbols fail.
  */
 #include "lkc.h"
+#if __has_include("xalloc.h")
+#include "xalloc.h" /* before 6.12 these are in lkc.h */
+#endif
 
 #include <stdarg.h>
 #include <string.h>
@@ -372,17 +375,40 @@ static int repair_selected(struct menu *menu)
 
 /* ---- in and out ---- */
 
+/* Since 6.11 one member of a choice has to be on, and allnoconfig leaves which one to the choice's default.
+ */
+static int is_left_alone(struct symbol *sym)
+{
+#ifdef SYMBOL_CHOICE
+    (void)sym;
+    return 0;
+#else
+    return sym_is_choice(sym) || sym_is_choice_value(sym);
+#endif
+}
+
+/* What the file names stays as it is. */
+static void pin_asked(struct menu *menu)
+{
+    for (; menu; menu = menu->next) {
+        struct symbol *sym = menu->sym;
+        if (sym && sym->name && is_state(sym) && (sym->flags & SYMBOL_DEF_USER) && !is_pinned(sym)) {
+            pinned = xrealloc(pinned, (n_pinned + 1) * sizeof(struct symbol *));
+            pinned[n_pinned++] = sym;
+        }
+        if (menu->list)
+            pin_asked(menu->list);
+    }
+}
+
 /* What allnoconfig does: whatever the file does not name is off. */
 static void all_others_off(struct menu *menu)
 {
     for (; menu; menu = menu->next) {
         struct symbol *sym = menu->sym;
-        if (sym && is_state(sym) && !(sym->flags & SYMBOL_DEF_USER)) {
+        if (sym && is_state(sym) && !(sym->flags & SYMBOL_DEF_USER) && !is_left_alone(sym)) {
             sym->def[S_DEF_USER].tri = no;
             sym->flags |= SYMBOL_DEF_USER;
-        } else if (sym && sym->name && is_state(sym) && !is_pinned(sym)) {
-            pinned = xrealloc(pinned, (n_pinned + 1) * sizeof(struct symbol *));
-            pinned[n_pinned++] = sym;
         }
         if (menu->list)
             all_others_off(menu->list);
@@ -531,6 +557,7 @@ int main(int argc, char **argv)
     conf_parse(argv[1]);
     if (conf_read_simple(argv[2], S_DEF_USER))
         return 1;
+    pin_asked(&rootmenu);
     all_others_off(&rootmenu);
     sym_clear_all_valid();
     if (modules_sym)

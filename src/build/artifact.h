@@ -28,10 +28,11 @@ int artifact_put_data(const char *store, const void *data, size_t size, struct d
 /* One finished build. */
 struct built {
     struct digest artifact;
-    uint64_t size;    /* of the artifact, bytes */
-    unsigned seconds; /* the build took */
-    unsigned steps;   /* lines of progress it printed; what the next one's progress is measured against */
-    char name[64];    /* of the definition */
+    uint64_t size;     /* of the artifact, bytes */
+    unsigned seconds;  /* the build took */
+    unsigned steps;    /* lines of progress it printed; what the next one's progress is measured against */
+    char name[64];     /* of the definition */
+    char because[256]; /* of a kernel built now: what changed since it was built last; else empty */
 };
 
 /* Looks a key up in `cache_dir`/built. When the store has lost the artifact, or is another one than it was

@@ -147,7 +147,7 @@ static int key_of(const struct build_env *env, const struct inputs *inputs, stru
     hash_field(&hash, str_text(&text));
     if (inputs->musl.path)
         hash_field(&hash, digest_format(&inputs->musl.digest, hex));
-    int r = build_hash_compiler(env, targets[env->arch].compiler.program, &hash);
+    int r = build_hash_compiler(env, targets[env->arch].compiler.program, &hash, NULL);
     if (r == 0)
         hash_end(&hash, ret_key);
     return r;

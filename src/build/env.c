@@ -20,21 +20,36 @@ unsigned build_jobs(const struct build_env *env)
     return (unsigned)CPU_COUNT(&set);
 }
 
-int build_lock(const struct build_env *env, const char *name)
+/* The lock's file, not locked yet. A descriptor or -errno. */
+static int open_lock(const struct build_env *env, const char *name)
 {
     cleanup_free char *folder = xasprintf("%s/work", env->cache_dir);
     cleanup_free char *path = xasprintf("%s/%s.lock", folder, name);
     int r = dir_make(folder);
-    cleanup_close int fd = r < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int fd = r < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    return r < 0 ? r : fd < 0 ? -errno : fd;
+}
+
+int build_try_lock(const struct build_env *env, const char *name)
+{
+    cleanup_close int fd = open_lock(env, name);
     if (fd < 0)
-        return diag_errno(env->diags, r < 0 ? r : -errno, "cannot write to the cache folder %s",
-                          env->cache_dir);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return TAKE_FD(fd);
+        return fd;
+    return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : TAKE_FD(fd);
+}
+
+int build_lock(const struct build_env *env, const char *name)
+{
+    int r = build_try_lock(env, name);
+    if (r >= 0)
+        return r;
+    cleanup_close int fd = open_lock(env, name);
+    if (fd < 0)
+        return diag_errno(env->diags, fd, "cannot write to the cache folder %s", env->cache_dir);
     progress_say(env->progress, "%s: another rambox is building it; waiting", name);
     while (flock(fd, LOCK_EX) < 0)
         if (errno != EINTR)
-            return diag_errno(env->diags, -errno, "cannot lock %s", path);
+            return diag_errno(env->diags, -errno, "cannot lock %s/work/%s.lock", env->cache_dir, name);
     return TAKE_FD(fd);
 }
 
@@ -55,7 +70,8 @@ int build_need(const struct build_env *env, const char *what, const struct build
     return -ENOENT;
 }
 
-int build_hash_compiler(const struct build_env *env, const char *compiler, struct hash *hash)
+int build_hash_compiler(const struct build_env *env, const char *compiler, struct hash *hash,
+                        char **ret_version)
 {
     cleanup_free char *text = NULL;
     int r = process_output((const char *const[]){compiler, "--version", NULL}, &text);
@@ -63,5 +79,7 @@ int build_hash_compiler(const struct build_env *env, const char *compiler, struc
         return diag_errno(env->diags, r, "cannot run the compiler %s", compiler);
     hash_field(hash, compiler);
     hash_field(hash, text);
+    if (ret_version)
+        *ret_version = xstrndup(text, strcspn(text, "\n"));
     return 0;
 }

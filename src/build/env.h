@@ -7,6 +7,7 @@
  *         work/        one build folder a definition, kept so that a small change builds fast
  *         built/       what was built from which inputs: hash of all inputs -> artifact
  *         artifacts/   a copy of each of these artifacts
+ *         ccache/      what ccache keeps of compilers' work, where it is installed
  *     artifact_dir/    finished files, named after their SHA-256
  */
 #pragma once
@@ -38,6 +39,9 @@ unsigned build_jobs(const struct build_env *env);
  * descriptor, or -errno with a diagnostic. */
 int build_lock(const struct build_env *env, const char *name);
 
+/* The same without waiting: -EWOULDBLOCK when another process has it, and no diagnostics. */
+int build_try_lock(const struct build_env *env, const char *name);
+
 /* A program that a build needs, and the Debian package that has it. */
 struct build_tool {
     const char *program, *package;
@@ -45,6 +49,8 @@ struct build_tool {
 /* 0, or -ENOENT with one diagnostic that names every missing package. The table ends with program NULL. */
 int build_need(const struct build_env *env, const char *what, const struct build_tool *tools);
 
-/* Adds to a cache key what a compiler says of itself. 0 or -errno with a diagnostic. */
+/* Adds to a cache key what a compiler says of itself. *ret_version is the first line of that, the caller's;
+ * NULL: not wanted. 0 or -errno with a diagnostic. */
 struct hash;
-int build_hash_compiler(const struct build_env *env, const char *compiler, struct hash *hash);
+int build_hash_compiler(const struct build_env *env, const char *compiler, struct hash *hash,
+                        char **ret_version);

@@ -36,9 +36,24 @@ const struct asked *fragments_find(const struct fragments *f, const char *name)
     return NULL;
 }
 
-/* One line of a .config. 1: it names a symbol, and name and value are the caller's; 0: nothing in it;
+/* What a line may end with: the symbol is not in all versions of the tree. */
+#define IF_KNOWN "# where it exists"
+
+/* The length of the value at `text`, without a mark behind it. */
+static size_t value_length(const char *text, bool *ret_if_known)
+{
+    size_t length = strlen(text);
+    *ret_if_known = str_ends(text, " " IF_KNOWN);
+    if (*ret_if_known)
+        length -= strlen(IF_KNOWN);
+    while (*ret_if_known && length && text[length - 1] == ' ')
+        length--;
+    return length;
+}
+
+/* One line of a .config. 1: it names a symbol, and its name and value are the caller's; 0: nothing in it;
  * -EINVAL: neither. */
-static int parse_line(const char *line, char **ret_name, char **ret_value)
+static int parse_line(const char *line, struct asked *ret_asked)
 {
     static const char prefix[] = "CONFIG_";
     static const char off[] = " is not set";
@@ -54,24 +69,28 @@ static int parse_line(const char *line, char **ret_name, char **ret_value)
         length++;
     if (length == 0 || (is_off ? !str_eq(name + length, off) : name[length] != '='))
         return -EINVAL;
-    *ret_name = xstrndup(name, length);
-    *ret_value = xstrdup(is_off ? "n" : name + length + 1);
+    bool if_known = false;
+    const char *value = is_off ? "n" : name + length + 1;
+    size_t value_size = is_off ? 1 : value_length(value, &if_known);
+    *ret_asked = (struct asked){
+        .name = xstrndup(name, length), .value = xstrndup(value, value_size), .if_known = if_known};
     return 1;
 }
 
-/* Takes name and value. */
-static void ask(struct fragments *f, char *name, char *value, const struct pos *at, struct diags *diags)
+/* Takes name and value of `asked`. */
+static void ask(struct fragments *f, struct asked asked, const struct pos *at, struct diags *diags)
 {
-    struct asked asked = {
-        .name = name, .value = value, .file = xstrdup(at->file), .line = at->line, .column = at->column};
-    struct asked *known = (struct asked *)(uintptr_t)fragments_find(f, name);
+    asked.file = xstrdup(at->file);
+    asked.line = at->line;
+    asked.column = at->column;
+    struct asked *known = (struct asked *)(uintptr_t)fragments_find(f, asked.name);
     if (!known) {
         VEC_PUSH(&f->list, asked);
         return;
     }
-    if (!str_eq(known->value, value))
-        diag_note(diags, at, "%s=%s replaces %s=%s of %s:%u", name, value, name, known->value, known->file,
-                  known->line);
+    if (!str_eq(known->value, asked.value))
+        diag_note(diags, at, "%s=%s replaces %s=%s of %s:%u", asked.name, asked.value, asked.name,
+                  known->value, known->file, known->line);
     asked_clear(known);
     *known = asked;
 }
@@ -83,18 +102,18 @@ int fragments_add_text(struct fragments *f, const char *file, const char *text, 
     int result = 0;
     for (char *line = copy; line; number++) {
         char *end = strchr(line, '\n');
-        char *name, *value;
+        struct asked asked;
         const struct pos at = {.file = file, .line = number, .column = 1};
         if (end)
             *end = '\0';
-        int r = parse_line(line, &name, &value);
+        int r = parse_line(line, &asked);
         if (r < 0)
             result = diag_error(diags, &at,
                                 "\"%s\" is no configuration line; expected CONFIG_NAME=value or "
                                 "# CONFIG_NAME is not set",
                                 line);
         if (r > 0)
-            ask(f, name, value, &at, diags);
+            ask(f, asked, &at, diags);
         line = end ? end + 1 : NULL;
     }
     return result;
@@ -142,17 +161,68 @@ void fragments_set(struct fragments *f, const char *name, const char *value, con
                    struct diags *diags)
 {
     const struct pos nowhere = {.file = "symbols"};
-    ask(f, xstrdup(name), stands_as_it_is(value) ? xstrdup(value) : quoted(value),
-        at && at->file ? at : &nowhere, diags);
+    const struct asked asked = {.name = xstrdup(name),
+                                .value = stands_as_it_is(value) ? xstrdup(value) : quoted(value)};
+    ask(f, asked, at && at->file ? at : &nowhere, diags);
+}
+
+void fragments_add_all(struct fragments *f, const struct fragments *other)
+{
+    cleanup_diags struct diags unused = {0};
+    VEC_EACH(it, &other->list)
+        ask(f,
+            (struct asked){.name = xstrdup(it->name), .value = xstrdup(it->value), .if_known = it->if_known},
+            &(struct pos){.file = it->file, .line = it->line, .column = it->column}, &unused);
+}
+
+static void write_line(const struct asked *asked, struct str *out)
+{
+    if (str_eq(asked->value, "n"))
+        str_printf(out, "# CONFIG_%s is not set\n", asked->name);
+    else
+        str_printf(out, "CONFIG_%s=%s\n", asked->name, asked->value);
 }
 
 void fragments_write(const struct fragments *f, struct str *out)
 {
-    VEC_EACH(it, &f->list) {
-        if (str_eq(it->value, "n"))
-            str_printf(out, "# CONFIG_%s is not set\n", it->name);
+    VEC_EACH(it, &f->list)
+        write_line(it, out);
+}
+
+/* The symbol that a line names, as the changes have it; NULL: the line stays. */
+static const struct asked *change_of(const struct fragments *changes, const char *line)
+{
+    struct asked asked = {0};
+    if (parse_line(line, &asked) <= 0)
+        return NULL;
+    const struct asked *change = fragments_find(changes, asked.name);
+    asked_clear(&asked);
+    return change;
+}
+
+void fragments_edit(const char *text, const struct fragments *changes, const char *heading, struct str *out)
+{
+    cleanup_fragments struct fragments known = {0};
+    cleanup_diags struct diags unused = {0};
+    bool headed = false;
+    (void)fragments_add_text(&known, "", text, &unused);
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        cleanup_free char *line = xstrndup(text, length);
+        const struct asked *change = change_of(changes, line);
+        if (change)
+            write_line(change, out);
         else
-            str_printf(out, "CONFIG_%s=%s\n", it->name, it->value);
+            str_printf(out, "%s\n", line);
+        text += length + (text[length] == '\n');
+    }
+    VEC_EACH(change, &changes->list) {
+        if (fragments_find(&known, change->name))
+            continue;
+        if (!headed)
+            str_printf(out, "# %s\n", heading);
+        headed = true;
+        write_line(change, out);
     }
 }
 
@@ -171,7 +241,7 @@ int config_values_read(const char *path, struct config_values *ret_values)
         return r;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         struct asked item = {0};
-        if (parse_line(line, &item.name, &item.value) > 0)
+        if (parse_line(line, &item) > 0)
             VEC_PUSH(&values.list, item);
     }
     if (values.list.n)

@@ -1,7 +1,8 @@
 /* Configuration fragments: lines of a .config, as people write them, merged in order.
  *
  * A line is `CONFIG_NAME=value`, `# CONFIG_NAME is not set`, another comment, or empty. A later line wins;
- * when it changes what an earlier one asked for, that is said, with both places.
+ * when it changes what an earlier one asked for, that is said, with both places. Where a symbol is not in all
+ * versions of the tree, `CONFIG_NAME=value # where it exists` says so: a tree that does not know it is fine.
  */
 #pragma once
 
@@ -16,6 +17,7 @@ struct asked {
     char *value; /* as in a .config: y, m, n, 42, 0x2a, "text" with its quotes */
     char *file;  /* where it was asked for */
     unsigned line, column;
+    bool if_known; /* "where it exists" */
 };
 
 struct fragments {
@@ -39,11 +41,18 @@ int fragments_add_text(struct fragments *f, const char *name, const char *text, 
 void fragments_set(struct fragments *f, const char *name, const char *value, const struct pos *at,
                    struct diags *diags);
 
+/* Adds all that another one asks for; whatever it asks for differently wins, without a note. */
+void fragments_add_all(struct fragments *f, const struct fragments *other);
+
 /* NULL when it was not asked for. */
 const struct asked *fragments_find(const struct fragments *f, const char *name);
 
 /* The merged lines, as a .config. */
 void fragments_write(const struct fragments *f, struct str *out);
+
+/* The text of a fragment with other values: the line of a symbol is replaced where it stands, and what has no
+ * line comes behind the rest, below a comment `heading` (without its #). Comments stay. */
+void fragments_edit(const char *text, const struct fragments *changes, const char *heading, struct str *out);
 
 /* What symbols have as value in a .config; absent ones are `n`. Values keep their quotes. */
 struct config_values {

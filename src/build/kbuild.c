@@ -70,7 +70,7 @@ static void say_last_lines(const struct watch *w, struct str *out)
 static int run_make(const struct kbuild *b, const struct build_env *env, const char *const *args,
                     const char *const *extra_env, struct watch *watch)
 {
-    VEC(const char *) argv = {0};
+    VEC(const char *) argv = {0}, environment = {0};
     cleanup_free char *out = xasprintf("O=%s", b->out);
     VEC_PUSH(&argv, "make");
     VEC_PUSH(&argv, "-C");
@@ -82,9 +82,14 @@ static int run_make(const struct kbuild *b, const struct build_env *env, const c
         VEC_PUSH(&argv, *args);
     const char *target = args[-1];
     VEC_PUSH(&argv, NULL);
+    for (const char *const *e = b->make_env; e && *e; e++)
+        VEC_PUSH(&environment, *e);
+    for (const char *const *e = extra_env; e && *e; e++)
+        VEC_PUSH(&environment, *e);
+    VEC_PUSH(&environment, NULL);
     int r = process_run(&(struct process_spec){
         .argv = argv.items,
-        .extra_env = extra_env,
+        .extra_env = environment.items,
         .log_path = watch ? b->log : NULL,
         .inherit_terminal = !watch,
         .nice = watch ? env->nice : 0,
@@ -92,6 +97,7 @@ static int run_make(const struct kbuild *b, const struct build_env *env, const c
         .user = watch,
     });
     VEC_FREE(&argv);
+    VEC_FREE(&environment);
     if (r == -ENOENT)
         return diag_errno(env->diags, r, "%s: make is not installed; install the package make", b->label);
     if (r < 0)
@@ -212,6 +218,8 @@ int kbuild_check(const struct kbuild *b, const struct build_env *env, const stru
             (void)kconfig_read(&tree, &kconfig);
             read = true;
         }
+        if (asked->if_known && !kconfig_find(&kconfig, asked->name))
+            continue;
         /* Off is what everything is that does not exist: a fragment may name symbols of other versions. */
         cleanup_str struct str why = {0};
         kconfig_explain(&kconfig, &values, asked, &why);

@@ -16,8 +16,9 @@ struct kbuild {
     struct kconfig_tree tree;     /* its `out` is not used: the above is */
     bool old_kconfig;             /* BusyBox's: allnoconfig there knows no KCONFIG_ALLCONFIG that works */
     const char *const *make_args; /* such as `CC=musl-gcc`; ends with NULL; may be NULL */
+    const char *const *make_env;  /* NAME=VALUE to add to make's environment; ends with NULL; may be NULL */
     const char *log;              /* file that gets all output; begun anew by kbuild_configure */
-    unsigned expected_steps;      /* lines the last build printed, for the progress; 0: not known */
+    unsigned expected_steps;      /* lines that it will print, roughly, for the progress; 0: not known */
 };
 
 /* Configures `b->out`. 0; -errno with diagnostics, -EINVAL when symbols did not survive (each named). */

@@ -23,6 +23,8 @@ static json_t *item_to_json(const struct build_item *item)
     json_object_set_new(object, "sha256", json_string(digest_format(&item->built.artifact, hex)));
     json_object_set_new(object, "size", json_integer((json_int_t)item->built.size));
     json_object_set_new(object, "seconds", json_integer(item->built.seconds));
+    if (item->built.because[0])
+        json_object_set_new(object, "because", json_string(item->built.because));
     if (item->kind != ARTIFACT_IMAGE)
         return object;
     json_t *largest = json_array();
@@ -67,6 +69,14 @@ static void print_largest(const struct build_item *item)
         printf("%10s  %s\n", format_size(item->image.largest[i].size, size), item->image.largest[i].path);
 }
 
+static void print_because(const struct build_item *item)
+{
+    char name[ARTIFACT_NAME_MAX];
+    if (item->outcome == 0 && item->built.because[0])
+        printf("%s %s was built again: %s\n", artifact_kind_name(item->kind),
+               artifact_name_format(item->name, item->arch, name), item->built.because);
+}
+
 static void print_table(const struct build_list *list)
 {
     bool all_unchanged = list->items.n > 0;
@@ -75,6 +85,8 @@ static void print_table(const struct build_list *list)
         print_row(item);
         all_unchanged = all_unchanged && item->outcome == IMAGE_UNCHANGED;
     }
+    VEC_EACH(item, &list->items)
+        print_because(item);
     VEC_EACH(item, &list->items)
         print_largest(item);
     if (all_unchanged)

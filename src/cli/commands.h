@@ -27,6 +27,7 @@
     X(kernel_config)         \
     X(kernel_diff)           \
     X(kernel_fit)            \
+    X(kernel_fragments)      \
     X(kernel_list)           \
     X(kernel_modules)        \
     X(kernel_size)           \

@@ -71,8 +71,7 @@ static int read_row(const struct view *view, const struct seen_machine *first, s
             status = seen_machine_parse(m, &row.machine);
     }
     row.counts = machine_count(&row.machine);
-    row.kernel =
-        class_kernel_state(&view->machines, view->generation, first->class, row.machine.arch, &trial);
+    row.kernel = class_kernel_state(&view->machines, view->generation, first->class, &trial);
     *ret_row = row;
     return status;
 }
@@ -207,7 +206,7 @@ static json_t *trial_to_json(const struct trial *t)
 static json_t *class_to_json(const struct view *view, const char *class, const struct machine *machine)
 {
     const struct trial *trial;
-    const char *kernel = class_kernel_state(&view->machines, view->generation, class, machine->arch, &trial);
+    const char *kernel = class_kernel_state(&view->machines, view->generation, class, &trial);
     cleanup_str struct str label = {0};
     json_t *machines = json_array(), *trials = json_array();
     machine_label(machine, &label);
@@ -221,11 +220,11 @@ static json_t *class_to_json(const struct view *view, const char *class, const s
                      "trials", trials, "machines", machines);
 }
 
-static void print_kernel(const struct view *view, const char *class, const struct machine *machine)
+static void print_kernel(const struct view *view, const char *class)
 {
     char when[WHEN_TEXT_MAX];
     const struct trial *trial;
-    const char *state = class_kernel_state(&view->machines, view->generation, class, machine->arch, &trial);
+    const char *state = class_kernel_state(&view->machines, view->generation, class, &trial);
     printf("kernel    %s", state);
     if (trial)
         printf(": tried by %s %s%s%s", trial->node[0] ? trial->node : "a machine without an entry",
@@ -291,7 +290,7 @@ static int print_class(const struct view *view, const char *class, const struct 
                                     : "no UEFI",
            m->bios ? ", version " : "", m->bios ? m->bios : "", counts.devices, counts.undriven,
            m->incomplete ? "; there is more than a report can say" : "");
-    print_kernel(view, class, m);
+    print_kernel(view, class);
     print_machines(view);
     print_devices(m);
     print_firmware(m);

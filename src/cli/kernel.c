@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cli/build_session.h"
+#include "model/class_kernel.h"
 #include "modules/archive.h"
 
 #include <stdio.h>
@@ -11,17 +12,22 @@
 /* ---- build ---- */
 
 /* NAME -> kernel/NAME, so that no image of that name is built; without names, every kernel that a profile
- * uses.
+ * uses, and those of hardware classes where one is fitted.
  */
 static void names_of_kernels(const struct site *site, char **given, arch_set archs, char ***ret_names)
 {
     VEC(char *) names = {0};
     for (; *given; given++)
         VEC_PUSH(&names, str_starts(*given, "kernel/") ? xstrdup(*given) : xasprintf("kernel/%s", *given));
-    if (names.n == 0)
+    bool all = names.n == 0;
+    if (all)
         VEC_EACH(profile, &site->profiles)
             if (profile->kernel && (!archs || (profile_archs(profile) & archs)))
                 VEC_PUSH(&names, xasprintf("kernel/%s", profile->kernel));
+    if (all && site_is_fitted(site) && (!archs || arch_in(archs, ARCH_X86_64)))
+        VEC_EACH(kernel, &site->kernels)
+            if (is_class_kernel(kernel->name))
+                VEC_PUSH(&names, xasprintf("kernel/%s", kernel->name));
     VEC_PUSH(&names, NULL);
     *ret_names = names.items;
 }
@@ -33,10 +39,11 @@ static json_t *item_to_json(const struct build_item *item)
     if (item->outcome < 0)
         return json_pack("{s:s, s:s, s:s, s:s}", "kind", artifact_kind_name(item->kind), "name", name, "arch",
                          arch_name(item->arch), "outcome", "failed");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:i}", "kind", artifact_kind_name(item->kind), "name",
-                     name, "arch", arch_name(item->arch), "outcome", item->outcome ? "unchanged" : "built",
-                     "sha256", digest_format(&item->built.artifact, hex), "size",
-                     (json_int_t)item->built.size, "seconds", (int)item->built.seconds);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:s*}", "kind", artifact_kind_name(item->kind), "name", name,
+        "arch", arch_name(item->arch), "outcome", item->outcome ? "unchanged" : "built", "sha256",
+        digest_format(&item->built.artifact, hex), "size", (json_int_t)item->built.size, "seconds",
+        (int)item->built.seconds, "because", item->built.because[0] ? item->built.because : NULL);
 }
 
 static void print_item(const struct build_item *item)
@@ -47,6 +54,8 @@ static void print_item(const struct build_item *item)
     printf("%s %s: %s, %s, %.12s\n", artifact_kind_name(item->kind),
            artifact_name_format(item->name, item->arch, name), item->outcome ? "unchanged" : "built",
            format_size(item->built.size, size), digest_format(&item->built.artifact, hex));
+    if (item->outcome == 0 && item->built.because[0])
+        printf("  built again: %s\n", item->built.because);
 }
 
 static int build_kernels(struct build_session *s, char **given, struct build_list *list)

@@ -344,7 +344,9 @@ static int fit_once(struct context *context, const struct class_request *request
     VEC_EACH(class, &known.list)
         if (is_meant(request, site, class) && fit_class(context, request, class, documents) < 0)
             r = 1;
-    if (!meant && !documents)
+    if (!known.list.n && !documents)
+        printf("no node has reported what it is made of yet\n");
+    else if (!meant && !documents)
         printf("every class of hardware that nodes have reported has its kernel\n");
     if (documents && r == 0)
         return print_json(documents);

@@ -6,7 +6,10 @@
 #include "cli/kernel_class.h"
 #include "fit/known.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 /* What a kernel begins with when no definition is named: a root in memory, the network, a serial console. */
 static const char *const base_fragments[] = {"base", "smp", "inet", "console-serial", "initrd-zstd"};
@@ -31,16 +34,44 @@ static void def_free(struct kernel_def *def)
     free(def->compression);
 }
 
-static void default_def(const struct given *given, struct kernel_def *ret_def)
+/* What --source names: a package, or with a slash in it the path of a tarball or of a tree. 0; -errno with a
+ * diagnostic. */
+static int source_of(const char *text, struct source *ret_source, struct diags *diags)
 {
+    struct stat st;
+    if (is_url(text))
+        return diag_error(diags, NULL,
+                          "--source %s: a URL comes with its sha256, in a definition that --kernel names",
+                          text);
+    if (!strchr(text, '/')) {
+        *ret_source = (struct source){.kind = SOURCE_PACKAGE, .where = xstrdup(text)};
+        return 0;
+    }
+    char *path = realpath(text, NULL);
+    if (!path || stat(path, &st) < 0) {
+        int r = -errno;
+        free(path);
+        return diag_errno(diags, r, "--source %s: expected the folder of a tree, or a tarball", text);
+    }
+    *ret_source = (struct source){.kind = S_ISDIR(st.st_mode) ? SOURCE_TREE : SOURCE_TARBALL, .where = path};
+    return 0;
+}
+
+static int default_def(const struct given *given, struct diags *diags, struct kernel_def *ret_def)
+{
+    struct source source;
+    int r = source_of(given->source ? given->source : DEFAULT_SOURCE, &source, diags);
+    if (r < 0)
+        return r;
     struct kernel_def def = {
         .name = xstrdup(given->name ? given->name : DEFAULT_NAME),
-        .source = {.kind = SOURCE_PACKAGE, .where = xstrdup(given->source ? given->source : DEFAULT_SOURCE)},
+        .source = source,
         .compression = xstrdup("zstd"),
     };
     for (size_t i = 0; i < ARRAY_SIZE(base_fragments); i++)
         VEC_PUSH(&def.fragments, xstrdup(base_fragments[i]));
     *ret_def = def;
+    return 0;
 }
 
 static int check_kinds(const char *option, const char **kinds)
@@ -77,13 +108,20 @@ static int read_sources(struct fit *fit, const struct given *given, char **paths
 static int write_definition(const struct given *given, const struct kernel_def *def, const char *folder,
                             struct diags *diags)
 {
+    static const char *const source_kinds[] = {
+        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree"};
+    const char *quote = def->source.kind == SOURCE_PACKAGE ? "" : "\""; /* a path may have blanks */
     cleanup_str struct str text = {0};
     cleanup_free char *path = xasprintf("%s/%s.yaml", folder, def->name);
+    if (strpbrk(def->source.where, "\"\\\n"))
+        return diag_error(diags, NULL, "%s: a path with quotes or backslashes cannot be written there",
+                          def->source.where);
     if (file_exists(path))
         return diag_error(diags, NULL, "%s is there already; leave out --define, or choose another --name",
                           path);
     str_printf(&text, "# What the drivers in %s.config go on top of. By %s.\n", def->name, FIT_MADE_BY);
-    str_printf(&text, "source: {package: %s}\nfragments:\n", def->source.where);
+    str_printf(&text, "source:\n  %s: %s%s%s\nfragments:\n", source_kinds[def->source.kind], quote,
+               def->source.where, quote);
     VEC_EACH(fragment, &def->fragments)
         str_printf(&text, "  - %s\n", *fragment);
     str_printf(&text, "compression: %s\n", def->compression);
@@ -245,10 +283,10 @@ static int run_session(struct context *context, const struct given *given, char 
     if (r == 0 && given->kernel && !(def = site_kernel(s.site, given->kernel)))
         r = diag_error(&s.diags, NULL, "there is no kernel \"%s\"; `rambox kernel list` shows them",
                        given->kernel);
+    if (r == 0 && !given->kernel)
+        r = default_def(given, &s.diags, &own);
     if (r < 0)
         return report_diags(context, &s.diags), 1;
-    if (!given->kernel)
-        default_def(given, &own);
     const struct fit_options options = {
         .name = given->name     ? given->name
                 : given->kernel ? given->kernel
@@ -350,7 +388,7 @@ static int run_fit(struct context *context, int argc, char **argv)
 const struct command command_kernel_fit = {
     .name = "kernel fit",
     .synopsis =
-        "[--kernel NAME | --source PACKAGE] [--name NAME] [--define] [--modules PACKAGE] [--only KINDS] "
+        "[--kernel NAME | --source SOURCE] [--name NAME] [--define] [--modules PACKAGE] [--only KINDS] "
         "[--without KINDS] [--output FILE] [--here] [--class CLASS [--follow] [--nice N]] [SOURCE...]",
     .summary = "find the drivers that machines need, and everything these need",
     .help =
@@ -374,7 +412,10 @@ const struct command command_kernel_fit = {
         "  --here             this machine is a source, too\n"
         "  --kernel NAME      the kernel definition that it goes on top of; its name is the default of "
         "--name\n"
-        "  --source PACKAGE   without --kernel: the kernel's sources (linux-source-6.1)\n"
+        "  --source SOURCE    without --kernel: the kernel's sources (linux-source-6.1): a package, or a "
+        "path with "
+        "a slash\n"
+        "                     in it, of a tarball or of an unpacked tree\n"
         "  --name NAME        name of the fragment (fit)\n"
         "  --define           write kernels/NAME.yaml as well: a small kernel with these drivers\n"
         "  --modules PACKAGE  the kernel package, or a folder like /lib/modules/RELEASE, whose drivers are "

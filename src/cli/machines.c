@@ -1,6 +1,7 @@
 /* See cli/machines.h. */
 #include "cli/machines.h"
 #include "base/str.h"
+#include "model/class_kernel.h"
 #include "model/generation.h"
 
 #include <stdio.h>
@@ -83,14 +84,13 @@ int seen_machine_parse(const struct seen_machine *seen, struct machine *ret_mach
 }
 
 const char *class_kernel_state(const struct seen_machines *machines, const struct generation *generation,
-                               const char *class, enum cpu_arch arch, const struct trial **ret_trial)
+                               const char *class, const struct trial **ret_trial)
 {
-    char definition[CLASS_KERNEL_MAX], name[ARTIFACT_NAME_MAX];
-    *ret_trial = NULL;
-    snprintf(definition, sizeof(definition), "class-%s", class);
-    artifact_name_format(definition, arch, name);
+    char name[ARTIFACT_NAME_MAX];
     const struct generation_artifact *kernel =
-        generation ? generation_artifact(generation, ARTIFACT_KERNEL, name) : NULL;
+        generation ? generation_artifact(generation, ARTIFACT_KERNEL, class_kernel_format(class, false, name))
+                   : NULL;
+    *ret_trial = NULL;
     if (!kernel)
         return "none";
     VEC_EACH(trial, &machines->trials)

@@ -37,10 +37,8 @@ int seen_machines_read(const struct context *context, const char *state_dir, con
 /* 0, or 1 after saying that the store has something else there. */
 int seen_machine_parse(const struct seen_machine *seen, struct machine *ret_machine);
 
-/* The kernel that is fitted to a class goes by this name (`class-1a2b3c4d5e6f`). */
-#define CLASS_KERNEL_MAX (sizeof("class-") + MACHINE_CLASS_SIZE)
 /* What is with the kernel of a class: `none`, `built`, `trial`, `proven`, `failed`. `generation`, the current
  * one, may be NULL; *ret_trial: of that kernel, NULL when it was not tried. */
 struct generation;
 const char *class_kernel_state(const struct seen_machines *machines, const struct generation *generation,
-                               const char *class, enum cpu_arch arch, const struct trial **ret_trial);
+                               const char *class, const struct trial **ret_trial);

@@ -12,7 +12,7 @@ enum {
     COMMAND_LINE_OURS =
         658, /* what rambox and the loader put there at most, with names of 63 characters:
                 ip=, BOOTIF=, rambox.*, the words `console=` and `root=`; BOOT_IMAGE=, initrd= */
-    COMMAND_LINE_TRIAL = sizeof("trial=86400"), /* of a fitted profile besides */
+    COMMAND_LINE_TRIAL = sizeof("panic=10 trial=86400"), /* of a fitted profile besides */
 };
 
 struct fragment_names {

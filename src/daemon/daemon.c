@@ -305,7 +305,6 @@ static void on_generation(void *user, struct generation *generation)
     tftp_service_set_settings(d->bindings.services.tftp, &tftp, d->settings->tftp_own_ports);
     http_service_set_limits(d->bindings.services.http, &d->settings->http);
     log_info("generation %u is served from now on", generation->number);
-    learning_generation(d->learning, generation);
     tell_fixed(d);
     (void)rebind_or_retry(d);
     if (d->started)
@@ -633,12 +632,8 @@ static int make_servers(struct daemon *d, struct diags *diags)
         d->dhcp_server = dhcp_server_new(&(struct dhcp_server_config){
             .random = random_bits, .sink = &d->events.sink, .counters = &d->counters, .boots = d->boots});
     if (d->dhcp_server)
-        d->learning = learning_new(&(struct learning_config){.generations = &d->generations,
-                                                             .boots = d->boots,
-                                                             .sink = &d->events.sink,
-                                                             .random = random_bits,
-                                                             .on_class = d->options->on_class,
-                                                             .user = d->options->on_class_user});
+        d->learning = learning_new(
+            &(struct learning_config){.boots = d->boots, .sink = &d->events.sink, .random = random_bits});
     if (!d->learning)
         return diag_errno(diags, -ENOMEM, "cannot start");
     d->events.learning = d->learning;
@@ -809,8 +804,6 @@ static int start_watch(struct daemon *d)
     log_diags(&warnings);
     if (r < 0)
         return r;
-    if (d->generations.current)
-        learning_generation(d->learning, d->generations.current);
     if (edited_since_publish(d)) {
         watch_publish(d->watch);
         return 0;

@@ -25,9 +25,6 @@ struct daemon_options {
     const char *const *interfaces; /* --interface; NULL-terminated; NULL or empty: by the configuration */
     const struct artifact_source *artifacts; /* asked by a confined thread (daemon/confine.h) */
     bool unconfined;                         /* --unconfined */
-    /* See struct learning_config; NULL: nobody makes kernels of classes. */
-    void (*on_class)(void *user, const char *hardware_class);
-    void *on_class_user;
 };
 
 /* Serves until it is told to stop. 0 after an orderly stop; -errno with `diags` when it could not start. */

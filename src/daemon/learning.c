@@ -1,7 +1,6 @@
 /* See daemon/learning.h. */
 #include "daemon/learning.h"
 #include "base/str.h"
-#include "model/class_kernel.h"
 
 #include <stdlib.h>
 
@@ -97,34 +96,7 @@ int learning_load(struct learning *l, struct store *store, const struct moment *
     return r < 0 ? r : store_each_trial(store, load_trial, &loading);
 }
 
-/* ---- classes without a kernel ---- */
-
-/* Whether the machine boots a fitted profile. `said`: the profile that DHCP found for it; NULL or empty: not
- * known. One of which nothing is known counts when any profile is fitted. */
-static bool boots_fitted(const struct site *site, const struct mac *mac, const char *said)
-{
-    const struct node *node = site_node_by_mac(site, mac);
-    const char *name = said && said[0] ? said : node ? node->profile : NULL;
-    const struct profile *profile = name ? site_profile(site, name) : NULL;
-    return name ? profile && profile->fitted : site_is_fitted(site);
-}
-
-static bool has_kernel(const struct generation *g, const char *hardware_class)
-{
-    char name[ARTIFACT_NAME_MAX];
-    return generation_artifact(g, ARTIFACT_KERNEL, class_kernel_format(hardware_class, false, name)) != NULL;
-}
-
-static void hear_class(struct learning *l, const struct event *event, const char *profile)
-{
-    CLEANUP(generation_unref) struct generation *g = NULL;
-    struct generation_source source = generations_source(l->config.generations);
-    if (!l->config.on_class)
-        return;
-    g = source.get(source.user, 0);
-    if (g && boots_fitted(g->site, &event->mac, profile) && !has_kernel(g, event->class))
-        l->config.on_class(l->config.user, event->class);
-}
+/* ---- what is heard ---- */
 
 /* A report can be sent by anybody: one that names no boot is believed only of a machine that has none. */
 static void hear_hardware(struct learning *l, const struct event *event)
@@ -136,7 +108,6 @@ static void hear_hardware(struct learning *l, const struct event *event)
     if (boot_table_by_mac(l->config.boots, &event->mac, &boot, NULL) && event->boot != boot.id)
         return;
     fitted_machine(l->fitted, &event->mac, event->boot, event->class);
-    hear_class(l, event, boot.profile);
 }
 
 void learning_observe(struct learning *l, const struct event *event)
@@ -145,35 +116,6 @@ void learning_observe(struct learning *l, const struct event *event)
         hear_hardware(l, event);
     else
         fitted_observe(l->fitted, event);
-}
-
-struct lacking {
-    const struct generation *generation;
-    VEC(struct lacking_class { char name[MACHINE_CLASS_SIZE]; })
-    classes;
-};
-
-static void note_lacking(void *user, const struct mac *mac, const char *hardware_class)
-{
-    struct lacking *lacking = user;
-    if (has_kernel(lacking->generation, hardware_class) ||
-        !boots_fitted(lacking->generation->site, mac, NULL))
-        return;
-    VEC_EACH(class, &lacking->classes)
-        if (str_eq(class->name, hardware_class))
-            return;
-    memcpy(VEC_ADD(&lacking->classes)->name, hardware_class, MACHINE_CLASS_SIZE);
-}
-
-void learning_generation(struct learning *l, const struct generation *generation)
-{
-    struct lacking lacking = {.generation = generation};
-    if (!l->config.on_class || !site_is_fitted(generation->site))
-        return;
-    fitted_each_machine(l->fitted, note_lacking, &lacking);
-    VEC_EACH(class, &lacking.classes)
-        l->config.on_class(l->config.user, class->name);
-    VEC_FREE(&lacking.classes);
 }
 
 void learning_tick(struct learning *l, const struct moment *now)

@@ -1,8 +1,7 @@
-/* What the server learns of machines: it hears what they are made of, tells serve/fitted, and whoever makes
- * kernels for their classes. The store and the log are daemon/events'. */
+/* What the server learns of machines: it hears what they are made of, tells serve/fitted. The store and the
+ * log are daemon/events'. */
 #pragma once
 
-#include "daemon/generations.h"
 #include "publish/publish.h"
 #include "serve/boot.h"
 #include "serve/fitted.h"
@@ -11,15 +10,9 @@
 struct learning;
 
 struct learning_config {
-    struct generations *generations;
     struct boot_table *boots;
     struct event_sink *sink;
     uint64_t (*random)(void *user);
-    /* A machine that boots a fitted profile is of this hardware class, and the generation has no kernel of
-     * it. Called from any thread, also many times for one class: each time a machine of it reports, and when
-     * a generation is published. It must not wait. NULL: nobody makes kernels. */
-    void (*on_class)(void *user, const char *hardware_class);
-    void *user;
 };
 
 /* NULL: memory is gone. `config` is copied. */
@@ -33,8 +26,6 @@ int learning_load(struct learning *learning, struct store *store, const struct m
 
 /* Every event, after it was told of. Any thread. */
 void learning_observe(struct learning *learning, const struct event *event);
-/* Another generation is current. The loop's thread. */
-void learning_generation(struct learning *learning, const struct generation *generation);
 /* Every few seconds. */
 void learning_tick(struct learning *learning, const struct moment *now);
 

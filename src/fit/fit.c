@@ -111,10 +111,7 @@ static int check(const struct fit *fit, const struct kbuild *b, const struct bui
     cleanup_fragments struct fragments all = {0};
     cleanup_diags struct diags quiet = {0};
     const struct pos at = {.file = "fit"};
-    VEC_EACH(asked, &inputs->fragments.list)
-        fragments_set(&all, asked->name, asked->value,
-                      &(struct pos){.file = asked->file, .line = asked->line, .column = asked->column},
-                      &quiet);
+    fragments_add_all(&all, &inputs->fragments);
     VEC_EACH(resolved, &fit->resolution.list)
         fragments_set(&all, resolved->symbol, resolved->on ? "y" : "n", &at, &quiet);
     return kbuild_configure(b, env, &all);

@@ -63,6 +63,12 @@ static const struct known_device known[] = {
     {"wmi:*", NULL, NULL, "a function of the firmware", 0},
 };
 
+const struct known_device pci_workarounds = {
+    .driver = "workarounds",
+    .symbols = "DMI PCI_QUIRKS",
+    .why = "devices on PCI count on what is done there for faults of theirs and of machines",
+};
+
 const struct known_device *known_device(const char *modalias, int first)
 {
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -15,6 +15,10 @@ struct known_device {
 /* NULL: not known. `first`: only those that come before modules. */
 const struct known_device *known_device(const char *modalias, int first);
 
+/* What devices on PCI count on beside their drivers: without the bus's workarounds some of them do not start,
+ * and those for certain machines go by the name that their firmware has. Virtual devices need neither. */
+extern const struct known_device pci_workarounds;
+
 /* What sort of device a driver is for, by its place in the tree: network, wireless, storage, usb, input,
  * graphics, sound, ...; `platform` for the rest. */
 const char *driver_kind(const char *object);

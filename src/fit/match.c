@@ -308,6 +308,21 @@ static void add_behind(struct fit *fit, const char *tree, const struct fit_optio
     }
 }
 
+static void add_workarounds(struct fit *fit)
+{
+    bool wanted = false;
+    VEC_EACH(d, &fit->devices) {
+        const char *modalias = d->device->modalias;
+        wanted = wanted || (d->outcome == DEVICE_DRIVEN && modalias && str_starts(modalias, "pci:") &&
+                            !str_starts(modalias, "pci:v00001AF4"));
+    }
+    if (!wanted)
+        return;
+    size_t index = add_known(fit, &pci_workarounds);
+    if (!fit->drivers.items[index].why)
+        fit->drivers.items[index].why = xstrdup(pci_workarounds.why);
+}
+
 static void collect_firmware(struct fit *fit)
 {
     VEC_EACH(driver, &fit->drivers) {
@@ -327,5 +342,6 @@ void fit_match(struct fit *fit, const char *tree, const struct fit_options *opti
         match_device(fit, tree, options, d);
     }
     add_behind(fit, tree, options);
+    add_workarounds(fit);
     collect_firmware(fit);
 }

@@ -145,7 +145,7 @@ static int stamp_of(const struct kbuild *b, const struct build_env *env, const c
     hash_init(&hash);
     hash_field(&hash, digest_format(&digest, hex));
     hash_field(&hash, b->tree.tree);
-    r = build_hash_compiler(env, "gcc", &hash);
+    r = build_hash_compiler(env, "gcc", &hash, NULL);
     if (r < 0)
         return r;
     hash_end(&hash, &digest);

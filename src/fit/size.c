@@ -9,7 +9,17 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* Folders whose objects do not become part of vmlinux: programs of the build, and what runs before it. */
+/* The archives that say which objects vmlinux has, since 6.1. The folder may hold others: those of drivers
+ * that were left out since, or that the kernel it began as a copy of has. */
+static const char *const archives[] = {"vmlinux.a", "lib/lib.a", "arch/x86/lib/lib.a",
+                                       "arch/arm64/lib/lib.a"};
+
+/* What is served, by architecture. */
+static const char *const images[] = {"arch/x86/boot/bzImage", "arch/arm64/boot/vmlinuz.efi",
+                                     "arch/arm64/boot/Image"};
+
+/* Where there is no such archive: folders whose objects do not become part of vmlinux, programs of the build
+ * and what runs before it. */
 static const char *const apart[] = {"scripts/",
                                     "tools/",
                                     "usr/gen_init_cpio",
@@ -87,6 +97,47 @@ static int take_object(const char *path, const struct stat *st, int type, struct
     return 0;
 }
 
+static void take_member(void *user, const char *line)
+{
+    const char *folder = user;
+    if (str_ends(line, ".o"))
+        VEC_PUSH(&objects, xasprintf("%s/%s", folder, line));
+}
+
+/* Fills `objects`. */
+static int find_objects(const char *folder)
+{
+    cleanup_free char *all = xasprintf("%s/%s", folder, archives[0]);
+    root_length = strlen(folder);
+    if (!file_exists(all))
+        return nftw(folder, take_object, 32, FTW_PHYS) < 0 ? -errno : 0;
+    for (size_t i = 0; i < ARRAY_SIZE(archives); i++) {
+        cleanup_free char *path = xasprintf("%s/%s", folder, archives[i]);
+        if (!file_exists(path))
+            continue;
+        int r =
+            process_run(&(struct process_spec){.argv = (const char *const[]){"ar", "t", archives[i], NULL},
+                                               .cwd = folder,
+                                               .on_line = take_member,
+                                               .user = (void *)(uintptr_t)folder});
+        if (r != 0)
+            return r < 0 ? r : -EIO;
+    }
+    return 0;
+}
+
+/* The kernel's file; the caller's. NULL: it is not built. */
+static char *find_image(const char *folder)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+        char *path = xasprintf("%s/%s", folder, images[i]);
+        if (file_exists(path))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
 struct reading {
     struct kernel_size *size;
     const char *folder;
@@ -111,15 +162,14 @@ int kernel_size_read(const char *build_folder, unsigned depth, struct diags *dia
                      struct kernel_size *ret_size)
 {
     struct kernel_size size = {0};
-    cleanup_free char *image = xasprintf("%s/arch/x86/boot/bzImage", build_folder);
+    cleanup_free char *image = find_image(build_folder);
     struct reading reading = {.size = &size, .folder = build_folder, .depth = depth};
     VEC(const char *) argv = {0};
     struct stat st;
-    if (stat(image, &st) < 0)
+    if (!image || stat(image, &st) < 0)
         return -ENOENT;
     size.image = (uint64_t)st.st_size;
-    root_length = strlen(build_folder);
-    int r = nftw(build_folder, take_object, 32, FTW_PHYS) < 0 ? -errno : 0;
+    int r = find_objects(build_folder);
     VEC_PUSH(&argv, "size");
     VEC_EACH(path, &objects)
         VEC_PUSH(&argv, *path);

@@ -5,6 +5,7 @@
 
 #define LONG_MODALIAS 200
 #define FIRMWARE_NAME 200
+#define NAME_MAX_TOLD 255
 
 void inventory_start(struct inventory *h)
 {
@@ -48,9 +49,10 @@ static uint32_t keep(struct inventory *h, const char *string, size_t length)
     return at;
 }
 
-static uint32_t keep_text(struct inventory *h, const char *string)
+/* Keeps a text as far as the server takes it. */
+static uint32_t keep_text(struct inventory *h, const char *string, size_t max)
 {
-    return string ? keep(h, string, strlen(string)) : 0;
+    return string ? keep(h, string, strnlen(string, max)) : 0;
 }
 
 static bool on_bus(const char *modalias, const char *bus)
@@ -76,8 +78,8 @@ static void merge(struct inventory *h, struct inventory_device *device, const ch
 
     if (bound == (device->driver != 0) || bound != driver_wins)
         return;
-    device->driver = bound ? keep_text(h, driver) : 0;
-    device->where = keep_text(h, where);
+    device->driver = bound ? keep_text(h, driver, NAME_MAX_TOLD) : 0;
+    device->where = keep_text(h, where, INVENTORY_PATH);
 }
 
 void inventory_add(struct inventory *h, const char *modalias, const char *where, const char *driver)
@@ -87,7 +89,11 @@ void inventory_add(struct inventory *h, const char *modalias, const char *where,
 
     if (!colon || colon == modalias)
         return;
-    uint32_t kept = keep_text(h, modalias);
+    if (strlen(modalias) >= INVENTORY_MODALIAS) {
+        h->incomplete = true;
+        return;
+    }
+    uint32_t kept = keep_text(h, modalias, INVENTORY_MODALIAS);
     struct inventory_device *same = kept ? find(h, h->text + kept) : NULL;
     if (same)
         h->used = before;
@@ -101,8 +107,8 @@ void inventory_add(struct inventory *h, const char *modalias, const char *where,
         h->used = before;
         return;
     }
-    h->devices[h->device_count++] =
-        (struct inventory_device){kept, keep_text(h, where), keep_text(h, driver)};
+    h->devices[h->device_count++] = (struct inventory_device){kept, keep_text(h, where, INVENTORY_PATH),
+                                                              keep_text(h, driver, NAME_MAX_TOLD)};
 }
 
 /* ---- firmware ---- */

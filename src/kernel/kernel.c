@@ -6,6 +6,7 @@
 #include "build/kbuild.h"
 #include "build/kernel_package.h"
 #include "build/stamp.h"
+#include "kernel/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +19,6 @@
 #define PACKAGED_RECIPE "packaged kernel 1"
 /* The same of kernel_definition_key. */
 #define DEFINITION_RECIPE "kernel definition 1"
-
-/* Steps of a whole build of the smallest kernel, for the first progress bar. */
-#define USUAL_STEPS 1450
 
 /* The compressions of a bzImage, and who does them. */
 static const struct {
@@ -84,6 +82,10 @@ struct work {
     char *initramfs; /* the archive to embed, as Kbuild wants it named; NULL: none */
     struct fragments fragments;
     struct digest source; /* stands for the content of the tree */
+    char *source_words;   /* the same for people */
+    char *compiler;       /* the first line of what it says of itself */
+    char *ccache_path;    /* PATH=... with ccache's compilers first; NULL: there is no ccache */
+    char *ccache_dir;     /* CCACHE_DIR=...; NULL: none, or the user says where it keeps things */
 };
 
 static void work_clear(struct work *w)
@@ -94,15 +96,35 @@ static void work_clear(struct work *w)
     free(w->log);
     free(w->tree);
     free(w->initramfs);
+    free(w->source_words);
+    free(w->compiler);
+    free(w->ccache_path);
+    free(w->ccache_dir);
     fragments_free(&w->fragments);
 }
 #define cleanup_work __attribute__((cleanup(work_clear)))
+
+/* Folders in which ccache, where it is installed, has the names of compilers. By these, not by other words
+ * for the compiler, it comes and goes without anything being compiled anew for that. */
+static const char *const ccache_folders[] = {"/usr/lib/ccache", "/usr/lib64/ccache"};
+
+static void find_ccache(struct work *w)
+{
+    const char *path = getenv("PATH");
+    for (size_t i = 0; i < ARRAY_SIZE(ccache_folders) && !w->ccache_path; i++) {
+        cleanup_free char *compiler = xasprintf("%s/%s", ccache_folders[i], w->arch->compiler);
+        if (file_exists(compiler))
+            w->ccache_path = xasprintf("PATH=%s:%s", ccache_folders[i], path ? path : "/usr/bin:/bin");
+    }
+    if (w->ccache_path && !getenv("CCACHE_DIR"))
+        w->ccache_dir = xasprintf("CCACHE_DIR=%s/ccache", w->env->cache_dir);
+}
 
 static struct work work_of(const struct kernel_def *def, const struct build_env *env)
 {
     char name[ARTIFACT_NAME_MAX];
     artifact_name_format(def->name, env->arch, name);
-    return (struct work){
+    struct work w = {
         .def = def,
         .env = env,
         .arch = &kernel_archs[env->arch],
@@ -111,6 +133,8 @@ static struct work work_of(const struct kernel_def *def, const struct build_env 
         .out = kernel_build_folder(def, env),
         .log = xasprintf("%s/work/kernel-%s.log", env->cache_dir, name),
     };
+    find_ccache(&w);
+    return w;
 }
 
 /* ---- source ---- */
@@ -142,6 +166,14 @@ static int hash_tree(const char *path, struct digest *ret_digest)
     return r;
 }
 
+/* The name that a source has, and the beginning of its hash, since a name may stay. */
+static char *words_of_source(const char *path, const struct digest *digest)
+{
+    char hex[DIGEST_TEXT_MAX];
+    const char *slash = strrchr(path, '/');
+    return xasprintf("%s (%.12s)", slash && slash[1] ? slash + 1 : path, digest_format(digest, hex));
+}
+
 /* Gets the source and says what stands for it; unpacks nothing yet. */
 static int find_source(struct work *w, struct input *ret_input)
 {
@@ -151,6 +183,7 @@ static int find_source(struct work *w, struct input *ret_input)
     if (s->kind == SOURCE_TREE) {
         w->tree = xstrdup(s->where);
         r = hash_tree(s->where, &w->source);
+        w->source_words = r < 0 ? NULL : words_of_source(s->where, &w->source);
         return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot read the tree %s", w->label, s->where) : 0;
     }
     if (s->kind == SOURCE_PACKAGE)
@@ -161,8 +194,10 @@ static int find_source(struct work *w, struct input *ret_input)
         cleanup_free char *path = source_path(w->env, s);
         r = fetch_file(w->env, path, sum, ret_input);
     }
-    if (r == 0)
+    if (r == 0) {
         w->source = ret_input->digest;
+        w->source_words = words_of_source(ret_input->path, &w->source);
+    }
     return r;
 }
 
@@ -345,7 +380,7 @@ static void hash_configuration(const struct work *w, struct hash *hash)
 }
 
 /* Everything that decides what comes out. */
-static int key_of(const struct work *w, struct digest *ret_key)
+static int key_of(struct work *w, struct digest *ret_key)
 {
     struct hash hash;
     char hex[DIGEST_TEXT_MAX];
@@ -355,30 +390,23 @@ static int key_of(const struct work *w, struct digest *ret_key)
     hash_configuration(w, &hash);
     if (w->env->arch != ARCH_X86_64)
         hash_field(&hash, arch_name(w->env->arch));
-    int r = build_hash_compiler(w->env, w->arch->compiler, &hash);
+    int r = build_hash_compiler(w->env, w->arch->compiler, &hash, &w->compiler);
     if (r == 0)
         hash_end(&hash, ret_key);
     return r;
 }
 
-/* The build folder belongs to one tree: with another source it begins anew. */
-static int prepare_folder(const struct work *w)
+/* What stands for the tree that a build folder belongs to. A tree of the user's changes all the time; make
+ * finds out by itself what to do again. */
+static const char *tree_of_folder(const struct work *w, char hex[static DIGEST_TEXT_MAX])
 {
-    cleanup_free char *stamp = xasprintf("%s.source", w->out);
-    cleanup_free char *text = NULL;
-    char line[DIGEST_TEXT_MAX];
-    digest_format(&w->source, line);
-    /* A tree of the user's changes all the time; make finds out by itself what to do again. */
-    const char *content = w->def->source.kind == SOURCE_TREE ? w->def->source.where : line;
-    int r = 0;
-    if (file_read(stamp, 4096, &text, NULL) == 0 && str_eq(text, content))
-        return 0;
-    r = dir_remove(w->out);
-    if (r == 0)
-        r = dir_make(w->out);
-    if (r == 0)
-        r = file_write_atomic(stamp, content, strlen(content), 0644);
-    return r < 0 ? diag_errno(w->env->diags, r, "%s: cannot prepare %s", w->label, w->out) : 0;
+    return w->def->source.kind == SOURCE_TREE ? w->def->source.where : digest_format(&w->source, hex);
+}
+
+static struct kernel_folder folder_of(const struct work *w, const char *tree)
+{
+    return (struct kernel_folder){
+        .label = w->label, .path = w->out, .tree = tree, .fragments = &w->fragments, .env = w->env};
 }
 
 /* The archive to embed, linked to under the name that says how it is compressed. */
@@ -405,13 +433,24 @@ static const char *const arm64_args[] = {REPRODUCIBLE, "ARCH=arm64", "CROSS_COMP
                                          NULL};
 static const char *const *const make_args[ARCHS] = {[ARCH_X86_64] = native_args, [ARCH_ARM64] = arm64_args};
 
-static struct kbuild kbuild_of(const struct work *w)
+/* `make_env` is filled here, and to be kept as long as what is returned. */
+#define MAKE_ENV_MAX 4
+static struct kbuild kbuild_of(const struct work *w, const char *make_env[static MAKE_ENV_MAX])
 {
+    size_t n = 0;
+    if (w->ccache_path)
+        make_env[n++] = w->ccache_path;
+    if (w->ccache_dir) {
+        make_env[n++] = w->ccache_dir;
+        make_env[n++] = "CCACHE_MAXSIZE=2G";
+    }
+    make_env[n] = NULL;
     return (struct kbuild){
         .label = w->label,
         .out = w->out,
         .tree = {.tree = w->tree, .top = "Kconfig", .srcarch = w->arch->srcarch},
         .make_args = make_args[w->env->arch],
+        .make_env = make_env,
         .log = w->log,
     };
 }
@@ -419,51 +458,50 @@ static struct kbuild kbuild_of(const struct work *w)
 /* Tree, folder and configuration are there afterwards. */
 static int configure(struct work *w, const struct input *input, const struct digest *initramfs)
 {
+    char hex[DIGEST_TEXT_MAX];
+    const char *make_env[MAKE_ENV_MAX];
+    const struct kernel_folder folder = folder_of(w, tree_of_folder(w, hex));
     int r = w->tree ? 0 : unpack_tree(w->env, input, "Kconfig", &w->tree);
     if (r == 0)
-        r = prepare_folder(w);
+        r = kernel_folder_prepare(&folder);
     if (r == 0 && initramfs)
         r = place_initramfs(w, initramfs);
     if (r < 0)
         return r;
-    struct kbuild b = kbuild_of(w);
+    struct kbuild b = kbuild_of(w, make_env);
     return kbuild_configure(&b, w->env, &w->fragments);
-}
-
-/* How many steps a whole build of this kernel had; kept beside the build folder. */
-static unsigned known_steps(const struct work *w)
-{
-    cleanup_free char *path = xasprintf("%s.steps", w->out);
-    cleanup_free char *text = NULL;
-    uint64_t steps;
-    if (file_read(path, 32, &text, NULL) < 0 || parse_u64(text, 1, 1000000, &steps) < 0)
-        return USUAL_STEPS;
-    return (unsigned)steps;
-}
-
-static void keep_steps(const struct work *w, unsigned steps)
-{
-    cleanup_free char *path = xasprintf("%s.steps", w->out);
-    char text[16];
-    int n = snprintf(text, sizeof(text), "%u", steps);
-    (void)file_write_atomic(path, text, (size_t)n, 0644); /* only the next progress bar would miss it */
 }
 
 static int compile(const struct work *w, struct built *built)
 {
-    struct kbuild b = kbuild_of(w);
-    cleanup_free char *vmlinux = xasprintf("%s/vmlinux", w->out);
+    const char *make_env[MAKE_ENV_MAX];
+    struct kbuild b = kbuild_of(w, make_env);
+    const struct kernel_folder folder = folder_of(w, NULL);
+    const struct kernel_facts facts = {.source = w->source_words, .compiler = w->compiler};
     const struct asked *zboot = fragments_find(&w->fragments, "EFI_ZBOOT");
     bool packed = !w->arch->plain || (zboot && str_eq(zboot->value, "y"));
+    bool whole = kernel_folder_is_empty(&folder);
     cleanup_free char *image =
         xasprintf("%s/%s", w->out, packed ? w->arch->packed_file : w->arch->plain_file);
-    bool whole = !file_exists(vmlinux);
-    if (whole)
-        b.expected_steps = known_steps(w);
+    b.expected_steps = kernel_folder_steps(&folder);
     int r = kbuild_make(&b, w->env, packed ? w->arch->packed : w->arch->plain, &built->steps);
-    if (r == 0 && whole)
-        keep_steps(w, built->steps);
-    return r < 0 ? r : artifact_put_file(w->env->artifact_dir, image, w->env->diags, &built->artifact);
+    if (r < 0)
+        return r;
+    if (whole)
+        kernel_folder_keep_steps(&folder, built->steps);
+    kernel_folder_keep_facts(&folder, &facts);
+    return artifact_put_file(w->env->artifact_dir, image, w->env->diags, &built->artifact);
+}
+
+/* Says why it is built again, before it takes its time. */
+static void say_changes(const struct work *w, struct built *built)
+{
+    const struct kernel_folder folder = folder_of(w, NULL);
+    cleanup_free char *changes = kernel_folder_changes(
+        &folder, &(struct kernel_facts){.source = w->source_words, .compiler = w->compiler});
+    snprintf(built->because, sizeof(built->because), "%s", changes);
+    if (changes[0])
+        progress_say(w->env->progress, "%s is built again: %s", w->label, changes);
 }
 
 /* ---- the distribution's ---- */
@@ -543,6 +581,7 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
         return lock;
     if (built_get(env->cache_dir, env->artifact_dir, &key, ret_built) == 0)
         return KERNEL_UNCHANGED; /* by the one we waited for */
+    say_changes(&w, &built);
     r = configure(&w, &input, initramfs);
     if (r == 0)
         r = compile(&w, &built);
@@ -552,7 +591,10 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
     r = built_put(env->cache_dir, env->artifact_dir, &key, &built);
     if (r < 0)
         return diag_errno(env->diags, r, "%s: cannot write to the cache %s", w.label, env->cache_dir);
-    return built_get(env->cache_dir, env->artifact_dir, &key, ret_built);
+    r = built_get(env->cache_dir, env->artifact_dir, &key, ret_built);
+    if (r == 0)
+        memcpy(ret_built->because, built.because, sizeof(built.because));
+    return r;
 }
 
 int kernel_definition_key(const struct kernel_def *def, const struct digest *initramfs,
@@ -619,22 +661,24 @@ char *kernel_build_folder(const struct kernel_def *def, const struct build_env *
 
 /* ---- editing ---- */
 
-/* Adds changed lines to the user's file for this kernel; a later change of a symbol replaces an earlier one.
- */
+/* Puts changed lines into the user's file for this kernel; what else is in it, and its comments, stay. */
 static int save_changes(const struct work *w, const char *changes, char **ret_path)
 {
-    cleanup_fragments struct fragments merged = {0};
-    cleanup_diags struct diags quiet = {0};
+    cleanup_fragments struct fragments merged = {0}, lines = {0};
     cleanup_str struct str text = {0};
     cleanup_free char *path = own_config(w);
     cleanup_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    cleanup_free char *heading =
+        xasprintf("%s: changes made with `rambox kernel config %s`.", w->name, w->name);
+    cleanup_free char *old = NULL;
+    /* Read as lines first, so that one that is none is said. */
     int r = file_exists(path) ? fragments_add_file(&merged, path, w->env->diags) : dir_make(folder);
     if (r == 0)
-        r = fragments_add_text(&merged, path, changes, &quiet);
+        r = fragments_add_text(&lines, path, changes, w->env->diags);
     if (r < 0)
         return r;
-    str_printf(&text, "# %s: changes made with `rambox kernel config %s`.\n", w->name, w->name);
-    fragments_write(&merged, &text);
+    (void)file_read(path, 4 << 20, &old, NULL);
+    fragments_edit(old ? old : "", &lines, heading, &text);
     r = file_write_atomic(path, str_text(&text), text.len, 0644);
     if (r < 0)
         return diag_errno(w->env->diags, r, "%s: cannot write %s", w->label, path);
@@ -670,7 +714,8 @@ int kernel_edit(const struct kernel_def *def, const struct build_env *env, const
     if (lock < 0)
         return lock;
     r = configure(&w, &input, NULL);
-    struct kbuild b = kbuild_of(&w);
+    const char *make_env[MAKE_ENV_MAX];
+    struct kbuild b = kbuild_of(&w, make_env);
     if (r == 0)
         r = kbuild_edit(&b, env, program, &changes);
     if (r < 0)

@@ -54,7 +54,7 @@ int kernel_inputs(const struct kernel_def *def, const struct build_env *env, boo
 char *kernel_build_folder(const struct kernel_def *def, const struct build_env *env);
 
 /* Configures the kernel, lets a person change the configuration with the tree's own `program` (`menuconfig`),
- * and adds what changed to CONFIG_DIR/kernels/NAME.config. *ret_path is that file, or NULL when nothing was
- * changed; the caller's. 0 or -errno with diagnostics. */
+ * and puts what changed into CONFIG_DIR/kernels/NAME.config, whose other lines stay. *ret_path is that file,
+ * or NULL when nothing was changed; the caller's. 0 or -errno with diagnostics. */
 int kernel_edit(const struct kernel_def *def, const struct build_env *env, const char *program,
                 char **ret_path);

@@ -83,8 +83,8 @@ static int write_cmdline(const struct boot_client *c, const struct profile *prof
     add(&w, "%s", said ? said : "");
     w.failed |= !said;
     add_reporting(&w, c);
-    if (trial_s)
-        add(&w, "trial=%" PRIu32, trial_s);
+    if (trial_s) /* also what dies before init restarts; a profile's own panic= comes later and wins */
+        add(&w, "panic=10 trial=%" PRIu32, trial_s);
     if (profile->cmdline)
         add(&w, "%s", profile->cmdline);
     if (c->node && c->node->cmdline)

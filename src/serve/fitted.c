@@ -165,16 +165,6 @@ bool fitted_class(struct fitted *f, const struct mac *mac, char ret_class[static
     return m != NULL;
 }
 
-void fitted_each_machine(struct fitted *f,
-                         void (*each)(void *user, const struct mac *mac, const char *hardware_class),
-                         void *user)
-{
-    pthread_mutex_lock(&f->lock);
-    for (const struct machine_entry *m = f->newest; m; m = m->older)
-        each(user, &m->mac, m->class);
-    pthread_mutex_unlock(&f->lock);
-}
-
 /* ---- what is told ---- */
 
 /* The caller has the lock, as for all that follows. */

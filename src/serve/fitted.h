@@ -36,10 +36,6 @@ void fitted_free(struct fitted *fitted);
 void fitted_machine(struct fitted *fitted, const struct mac *mac, uint64_t boot, const char *hardware_class);
 /* Its class; false: not known. */
 bool fitted_class(struct fitted *fitted, const struct mac *mac, char ret_class[static MACHINE_CLASS_SIZE]);
-/* All of them, those heard of last first. `each` must not call anything of this header. */
-void fitted_each_machine(struct fitted *fitted,
-                         void (*each)(void *user, const struct mac *mac, const char *hardware_class),
-                         void *user);
 /* A trial of the store, at the start. One that runs goes on until `within_s` after it began. */
 void fitted_trial(struct fitted *fitted, const struct moment *now, const struct trial *trial,
                   uint32_t within_s);

@@ -66,7 +66,7 @@ def outcomes(fit_path, sources):
 def bound(console, machine, kinds):
     text = open(console, errors="replace").read().replace("\r", "")
     here = {}
-    for driver, modalias in re.findall(r"BOUND (\S+) (\S.*)", text):
+    for driver, modalias in re.findall(r"^BOUND (\S.*) (\S+)$", text, re.M):
         if driver != "-" or modalias not in here:
             here[modalias] = driver
     left_out = {"input": ("input:", "serio:", "hid:", "acpi:PNP0303", "acpi:PNP0F13", "platform:i8042", "platform:pcspkr"),

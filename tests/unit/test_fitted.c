@@ -717,7 +717,7 @@ static void the_trial_counts_for_the_length(void **state)
     fitted_machine(bed.fitted, &n1_mac, 0, CLASS);
     client.boot = 78;
     assert_int_equal(boot_describe(bed.generation, &client, &d), -E2BIG);
-    profile->cmdline[CMDLINE_MAX_SIZE - 1 - n - 1 - strlen(" trial=300")] = '\0';
+    profile->cmdline[CMDLINE_MAX_SIZE - 1 - n - 1 - strlen(" panic=10 trial=300")] = '\0';
     assert_int_equal(boot_describe(bed.generation, &client, &d), 0);
     assert_int_equal(d.trial_s, 300);
     client.arch = ARCH_ARM64; /* no class kernel is for it, and here nothing is */

@@ -107,7 +107,9 @@ static int teardown(void **state)
     "\"facts\":{\"mem_total_kb\":6,\"mem_free_kb\":5,\"mem_available_kb\":5,\"mem_used_kb\":4,\"root_kb\":9,"        \
     "\"modules\":0,\"device_nodes\":5,\"interfaces\":[{\"name\":\"eth0\",\"up\":true,\"mac\":\"52:54:00:00:00:01\"," \
     "\"address\":\"10.7.0.21\",\"prefix\":24}],\"mounts\":[{\"source\":\"proc\",\"target\":\"/proc\","              \
-    "\"type\":\"proc\",\"options\":\"rw\"}],\"kernel\":\"6.1\",\"cmdline\":\"rw\"}}"
+    "\"type\":\"proc\",\"options\":\"rw\"}],\"kernel\":\"6.1\",\"cmdline\":\"rw\"," \
+    "\"hardware\":{\"arch\":\"x86_64\",\"dmi\":{\"vendor\":\"V\"},\"devices\":[{\"modalias\":\"pci:v1\",\"driver\":\"d\"}]," \
+    "\"missing_firmware\":[\"f\"]}}}"
 /* clang-format on */
 
 static const struct wanted {

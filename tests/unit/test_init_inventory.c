@@ -219,6 +219,21 @@ static void too_many(void **state)
     assert_true(full.incomplete);
 }
 
+/* A modalias that is longer than a page of /sys is none; a place and a driver are cut to what is taken. */
+static void too_long(void **state)
+{
+    (void)state;
+    char text[6000] = "pci:";
+    memset(text + 4, 'x', sizeof(text) - 5);
+    inventory_add(&inventory, text, NULL, NULL);
+    assert_int_equal(inventory.device_count, 0);
+    assert_true(inventory.incomplete);
+    inventory_add(&inventory, "pci:v1", text, text);
+    cleanup_machine struct machine m = told(0);
+    assert_int_equal(strlen(m.devices.items[0].driver), MACHINE_NAME_MAX);
+    assert_int_equal(strlen(m.devices.items[0].where), INVENTORY_PATH);
+}
+
 /* When a report would be too long, what no driver is chosen by goes first. */
 static void levels(void **state)
 {
@@ -278,8 +293,8 @@ static void firmware(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(whole_machine), TEST(nothing_there), TEST(twins),  TEST(virtual_functions),
-        TEST(odd_trees),     TEST(too_many),      TEST(levels), TEST(firmware),
+        TEST(whole_machine), TEST(nothing_there), TEST(twins),  TEST(virtual_functions), TEST(odd_trees),
+        TEST(too_many),      TEST(too_long),      TEST(levels), TEST(firmware),
     };
     return cmocka_run_group_tests_name("init_inventory", tests, make_folder, remove_folder);
 }

@@ -8,6 +8,7 @@
 #include "build/fragment.h"
 #include "build/kbuild.h"
 #include "build/kconfig.h"
+#include "kernel/fragment_info.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,6 +98,89 @@ static void test_wrong_lines_have_a_place(void **state)
         assert_int_equal(fragments_add_text(&f, "f.config", text, &p->diags), -EINVAL);
         assert_int_equal(p->diags.list.items[i].line, 2);
         assert_int_equal(f.list.n, 1);
+    }
+}
+
+/* A symbol that only some versions of a tree have. */
+static void test_where_it_exists(void **state)
+{
+    struct place *p = *state;
+    cleanup_fragments struct fragments f = {0}, copy = {0};
+    cleanup_str struct str text = {0};
+    assert_int_equal(fragments_add_text(&f, "f.config",
+                                        "CONFIG_OLD=y # where it exists\nCONFIG_TEXT=\"a # b\"\n"
+                                        "CONFIG_TWICE=y # where it exists\nCONFIG_TWICE=y\n",
+                                        &p->diags),
+                     0);
+    assert_true(fragments_find(&f, "OLD")->if_known);
+    assert_false(fragments_find(&f, "TEXT")->if_known);
+    assert_false(fragments_find(&f, "TWICE")->if_known);
+    fragments_add_all(&copy, &f);
+    assert_true(fragments_find(&copy, "OLD")->if_known);
+    assert_int_equal(fragments_find(&copy, "OLD")->line, 1);
+    fragments_write(&copy, &text);
+    assert_string_equal(str_text(&text), "CONFIG_OLD=y\nCONFIG_TEXT=\"a # b\"\nCONFIG_TWICE=y\n");
+}
+
+/* A file that a person, or `rambox kernel fit`, wrote keeps its comments when some values change. */
+static void test_edited_where_it_stands(void **state)
+{
+    struct place *p = *state;
+    static const char text[] =
+        "# NET: the driver itself\nCONFIG_NET=y\n\n# CONFIG_WLAN is not set\nCONFIG_N=3";
+    cleanup_fragments struct fragments changes = {0}, none = {0};
+    cleanup_str struct str out = {0}, same = {0}, fresh = {0};
+    assert_int_equal(fragments_add_text(&changes, "menu",
+                                        "# CONFIG_NET is not set\nCONFIG_WLAN=y\nCONFIG_NEW=\"x\"\n",
+                                        &p->diags),
+                     0);
+    fragments_edit(text, &changes, "by hand", &out);
+    assert_string_equal(str_text(&out), "# NET: the driver itself\n# CONFIG_NET is not set\n\nCONFIG_WLAN=y\n"
+                                        "CONFIG_N=3\n# by hand\nCONFIG_NEW=\"x\"\n");
+    fragments_edit(str_text(&out), &none, "by hand", &same);
+    assert_string_equal(str_text(&same), str_text(&out));
+    fragments_edit("", &changes, "by hand", &fresh);
+    assert_string_equal(str_text(&fresh),
+                        "# by hand\n# CONFIG_NET is not set\nCONFIG_WLAN=y\nCONFIG_NEW=\"x\"\n");
+}
+
+/* What fragments say of themselves, in any order and over any lines; without it they are fragments, too. */
+static void test_what_fragments_say(void **state)
+{
+    static const struct {
+        const char *text, *purpose, *needs;
+        int cost;
+        long long image, ram;
+    } samples[] = {
+        {"# x: what it\n#   is for.\n# Needs a, b and c.\n# Costs 12 bytes of bzImage and -34 bytes of RAM.\n"
+         "CONFIG_X=y\n",
+         "what it is for", "a b c ", COST_MEASURED, 12, -34},
+        {"# x for arm64: short. Costs about 5 bytes of bzImage and 6 bytes of RAM. Needs a. And more.\n",
+         "short. And more", "a ", COST_ESTIMATED, 5, 6},
+        {"# x: it Costs nothing. Costs much.\n", "it Costs nothing", "", COST_NOT_KNOWN, 0, 0},
+        {"# x: y. Costs 99999999999999999999 bytes of bzImage and 1 bytes of RAM.\n", "y", "", COST_NOT_KNOWN,
+         0, 0},
+        {"# no purpose\nCONFIG_X=y\n# Needs a.\n", NULL, "", COST_NOT_KNOWN, 0, 0},
+        {"CONFIG_X=y\n", NULL, "", COST_NOT_KNOWN, 0, 0},
+        {"# x: cut off. Needs a", "cut off. Needs a", "", COST_NOT_KNOWN, 0, 0},
+        {"#\n#\n", NULL, "", COST_NOT_KNOWN, 0, 0},
+        {"", NULL, "", COST_NOT_KNOWN, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        struct fragment_info info;
+        cleanup_str struct str needs = {0};
+        fragment_info_parse(samples[i].text, &info);
+        VEC_EACH(need, &info.needs)
+            str_printf(&needs, "%s ", *need);
+        assert_true(str_eq(info.purpose, samples[i].purpose));
+        assert_string_equal(str_text(&needs), samples[i].needs);
+        assert_int_equal(info.cost, samples[i].cost);
+        if (info.cost != COST_NOT_KNOWN) {
+            assert_int_equal(info.image_bytes, samples[i].image);
+            assert_int_equal(info.ram_bytes, samples[i].ram);
+        }
+        fragment_info_clear(&info);
     }
 }
 
@@ -329,7 +413,9 @@ static void test_every_symbol_survived(void **state)
     cleanup_fragments struct fragments f = {0};
     assert_int_equal(
         fragments_add_text(
-            &f, "f", "CONFIG_NET=y\nCONFIG_PROTOCOLS=3\n# CONFIG_WLAN is not set\n# CONFIG_GONE is not set\n",
+            &f, "f",
+            "CONFIG_NET=y\nCONFIG_PROTOCOLS=3\n# CONFIG_WLAN is not set\n# CONFIG_GONE is not set\n"
+            "CONFIG_TYPO_OF_OTHER_VERSIONS=y # where it exists\n",
             &p->diags),
         0);
     assert_int_equal(kbuild_configure(&b, &p->env, &f), 0);
@@ -342,10 +428,10 @@ static void test_lost_symbol_is_named_with_its_reason(void **state)
     struct kbuild b = build_of(p);
     cleanup_fragments struct fragments f = {0};
     assert_int_equal(
-        fragments_add_text(
-            &f, "net.config",
-            "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_INETT_TYPO=y\nCONFIG_WLAN_TYPO=y\n# CONFIG_BIG is not set\n",
-            &p->diags),
+        fragments_add_text(&f, "net.config",
+                           "CONFIG_NET=y\nCONFIG_INET=y # where it "
+                           "exists\nCONFIG_INETT_TYPO=y\nCONFIG_WLAN_TYPO=y\n# CONFIG_BIG is not set\n",
+                           &p->diags),
         0);
     assert_int_equal(kbuild_configure(&b, &p->env, &f), -EINVAL);
     assert_int_equal(p->diags.errors, 4);
@@ -508,6 +594,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_later_fragment_wins_and_says_so),
         TEST(test_wrong_lines_have_a_place),
+        TEST(test_where_it_exists),
+        TEST(test_what_fragments_say),
+        TEST(test_edited_where_it_stands),
         TEST(test_values_of_people),
         TEST(test_shipped_fragments),
         TEST(test_kconfig_files_are_read),

@@ -51,7 +51,7 @@ static void test_lines(void **state)
     progress_update(s.progress, "fetch", 6, 0, NULL);
     progress_say(s.progress, "kernel: %d MB", 2);
     end(&s, "compile kernel: 0%: fs/namei.c\n"
-            "compile kernel: 50%: fs/namei.c\n"
+            "compile kernel: 50%, 10 s left: fs/namei.c\n"
             "compile kernel: 100%\n"
             "fetch\n"
             "kernel: 2 MB\n");
@@ -72,6 +72,25 @@ static void test_bar(void **state)
             "\r\033[Kbuild [============            ]  50%  c"
             "\r\033[Kbuild [========================] 100%"
             "\r\033[Kdone\n");
+}
+
+/* The time left, from how long what was done took: 20 steps a second here, where a third was there before. */
+static void test_time_left(void **state)
+{
+    struct screen s;
+    (void)state;
+    begin(&s, (struct progress_style){.bar = true, .width = 80});
+    progress_update(s.progress, "build", 1000, 3000, "a");
+    clock_ms += 4999;
+    progress_update(s.progress, "build", 1100, 3000, "b"); /* too early to tell */
+    clock_ms += 101;
+    progress_update(s.progress, "build", 1102, 3000, "c");
+    clock_ms += 60000;
+    progress_update(s.progress, "build", 2302, 3000, "d");
+    end(&s, "build [========                ]  33%  a"
+            "\r\033[Kbuild [========                ]  36%  b"
+            "\r\033[Kbuild [========                ]  36%  2 min left  c"
+            "\r\033[Kbuild [==================      ]  76%  35 s left  d\r\033[K");
 }
 
 /* More than the total is the total; colours only when they are asked for; an unfinished bar is wiped at the
@@ -114,8 +133,8 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines), cmocka_unit_test(test_bar),  cmocka_unit_test(test_colour),
-        cmocka_unit_test(test_width), cmocka_unit_test(test_none),
+        cmocka_unit_test(test_lines), cmocka_unit_test(test_bar),       cmocka_unit_test(test_colour),
+        cmocka_unit_test(test_width), cmocka_unit_test(test_time_left), cmocka_unit_test(test_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
