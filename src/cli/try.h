@@ -132,8 +132,9 @@ int64_t try_now_us(void); /* CLOCK_BOOTTIME */
 
 /* Whether the boot program of the path is installed. 0, or -ENOENT with a diagnostic. */
 int try_firmware_check(struct try *t, const struct site *site);
-/* For a firmware with the site's own key: makes t->variables, with its certificate. *ret_secure_boot: YAML of
- * `secure_boot:` for a site that has none, the caller's; untouched when there is nothing to set. */
+/* For a firmware with Secure Boot: makes t->variables with the site's certificate, as the only key of one
+ * that has the site's own, else as one that shim trusts besides. *ret_secure_boot: YAML of `secure_boot:` for
+ * a site that has none, the caller's; untouched when there is nothing to set. */
 int try_firmware_keys(struct try *t, const struct site *site, char **ret_secure_boot);
 
 /* All return 0, or -errno with a diagnostic in t->diags. */

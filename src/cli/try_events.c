@@ -9,6 +9,7 @@ struct told {
     struct try_node *node;
     int64_t at_us;
     const char *file, *detail;
+    const char *path;     /* that DHCP told the firmware; empty: none */
     const char *protocol; /* by which a file comes: `TFTP`, `HTTP` */
     uint64_t bytes, total, took_us, node_us;
     ipv4_t ip;
@@ -49,7 +50,8 @@ static void take_dhcp_in(struct told *e)
 static void take_dhcp_out(struct told *e)
 {
     char ip[IPV4_TEXT_MAX];
-    try_add_row(e->node, e->at_us, e->detail, "%s", e->ip ? ipv4_format(e->ip, ip) : "");
+    try_add_row(e->node, e->at_us, e->detail, "%s%s%s", e->ip ? ipv4_format(e->ip, ip) : "",
+                e->path[0] ? ", path " : "", e->path);
     if (e->ip && str_eq(e->detail, "ACK"))
         e->node->ip = e->ip;
 }
@@ -249,6 +251,7 @@ void try_take_event(struct try *t, const char *line)
     e.at_us = (int64_t)number_of(object, "mono_us");
     e.file = text_of(object, "file");
     e.detail = text_of(object, "detail");
+    e.path = text_of(object, "path");
     e.bytes = number_of(object, "bytes");
     e.total = number_of(object, "bytes_total");
     e.took_us = number_of(object, "took_us");

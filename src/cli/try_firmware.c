@@ -89,10 +89,21 @@ static int make_key(struct try *t, const char *key, const char *certificate)
     return -EIO;
 }
 
+/* Shim takes what a site signs beside what the distribution did, as a machine owner's key. */
+static int enroll_with_shim(struct try *t, const struct site *site)
+{
+    const struct lab_firmware_info *info = lab_firmware_info(t->options.firmware->firmware);
+    if (t->options.firmware->firmware != LAB_FIRMWARE_SECURE || !site->secure_boot.certificate)
+        return 0;
+    t->variables = xasprintf("%s/variables.fd", t->folder);
+    return lab_vars_enroll(info->variables, t->variables, LAB_TRUST_SHIM, site->secure_boot.certificate,
+                           &t->diags);
+}
+
 int try_firmware_keys(struct try *t, const struct site *site, char **ret_secure_boot)
 {
     if (!t->options.firmware->own_key)
-        return 0;
+        return enroll_with_shim(t, site);
     cleanup_free char *key = xasprintf("%s/try/secure-boot.key", site->server.cache_dir);
     cleanup_free char *certificate = t->options.own_config
                                          ? xstrdup(site->secure_boot.certificate)
@@ -106,8 +117,8 @@ int try_firmware_keys(struct try *t, const struct site *site, char **ret_secure_
     /* The store that Microsoft's keys are in has an owner already; OVMF's own is as new. */
     t->variables = xasprintf("%s/variables.fd", t->folder);
     if (r == 0)
-        r = lab_vars_enroll(lab_firmware_info(LAB_FIRMWARE_UEFI)->variables, t->variables, certificate,
-                            &t->diags);
+        r = lab_vars_enroll(lab_firmware_info(LAB_FIRMWARE_UEFI)->variables, t->variables, LAB_TRUST_OWNER,
+                            certificate, &t->diags);
     if (r == 0 && !t->options.own_config)
         *ret_secure_boot = xasprintf("{key: \"%s\", certificate: \"%s\"}", key, certificate);
     return r;

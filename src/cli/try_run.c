@@ -219,6 +219,8 @@ static const struct {
     {"UEFI Interactive Shell", "its firmware found nothing to boot, and started its shell"},
     {"Boot failed: press a key", "PXELINUX found no configuration that it could boot"},
     {"Kernel panic - not syncing", "its kernel panicked"},
+    {"bad shim signature",
+     "GRUB and shim refused its kernel: it is not signed with a key that they trust, or was changed since"},
 };
 
 static bool settled(const struct try_node *node)

@@ -68,6 +68,7 @@ static int read_tls(struct mapper *m, const struct yaml_node *key, const struct 
         FIELD("port", type_port, struct server_settings, https_port),
         FIELD("certificate", type_folder, struct server_settings, tls_certificate),
         FIELD("key", type_folder, struct server_settings, tls_key),
+        FIELD("boot", type_bool, struct server_settings, tls_boot),
         {0},
     };
     struct server_settings *server = object;

@@ -80,6 +80,7 @@ char *event_to_json(const struct event *e)
     add_text(object, "boot", e->boot ? boot_id_format(e->boot, boot) : NULL);
     add_text(object, "file", e->file);
     add_text(object, "detail", e->detail);
+    add_text(object, "path", e->path);
     add_text(object, "class", e->class);
     add_text(object, "label", e->label);
     add_number(object, "bytes", e->bytes);

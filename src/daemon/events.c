@@ -201,7 +201,9 @@ static void log_ack(struct events *events, const struct event *e)
         p = put(put(put(p, end, ipv4_format(e->ip, ip)), end, " for "), end, span(e->lease_s, lease));
     p = put(put(p, end, " on "), end, e->interface && e->interface[0] ? e->interface : "?");
     if (took >= 0)
-        put(put_ms(put(p, end, ", "), end, (uint64_t)took), end, " ms after its DISCOVER");
+        p = put(put_ms(put(p, end, ", "), end, (uint64_t)took), end, " ms after its DISCOVER");
+    if (e->path)
+        put(put(p, end, "; boots by "), end, e->path);
     log_text(LOG_LEVEL_INFO, line);
 }
 

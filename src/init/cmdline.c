@@ -39,6 +39,7 @@ static const struct key keys[] = {
     {"rootflags", TEXT, FIELD(rootflags), 0, 0},
     {"nfsroot", TEXT, FIELD(nfsroot), 0, 0},
     {"ip", TEXT, FIELD(ip), 0, 0},
+    {"rambox.ip", TEXT, FIELD(ip), 0, 0},
     {"rambox.server", TEXT, FIELD(server), 0, 0},
     {"rambox.boot", TEXT, FIELD(boot), 0, 0},
     {"rambox.node", TEXT, FIELD(node), 0, 0},

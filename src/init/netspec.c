@@ -361,12 +361,21 @@ static const char *take_dhcp(struct netspec *spec, const char *value)
     return take_seconds(value, &spec->dhcp);
 }
 
+/* The same, where the kernel would take it amiss: it reads `ip=` itself, and of an interface's name it makes
+ * an address. */
+static const char *take_own_ip(struct netspec *spec, const char *value)
+{
+    spec->beyond_kernel = true;
+    return take_ip(spec, value);
+}
+
 /* Each returns NULL, or what it expected. */
 static const struct {
     const char *name;
     const char *(*take)(struct netspec *spec, const char *value);
 } keys[] = {
     {"ip", take_ip},
+    {"rambox.ip", take_own_ip},
     {"vlan", take_vlan},
     {"bond", take_bond},
     {"nameserver", take_resolver},

@@ -46,6 +46,12 @@ static guid certificate_x509 = {0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a,
 /* aaf32c78-947b-439a-a180-2e144ec37792 */
 static guid authenticated_store = {0x78, 0x2c, 0xf3, 0xaa, 0x7b, 0x94, 0x9a, 0x43,
                                    0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92};
+/* 605dab50-e046-4300-abb6-3dd810dd8b23: shim's */
+static guid shim_lock = {0x50, 0xab, 0x5d, 0x60, 0x46, 0xe0, 0x00, 0x43,
+                         0xab, 0xb6, 0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23};
+/* fd2340d0-3dab-4349-a6c7-3b4f12b48eae: EDK2's TlsCaCertificate.h */
+static guid tls_ca_certificate = {0xd0, 0x40, 0x23, 0xfd, 0xab, 0x3d, 0x49, 0x43,
+                                  0xa6, 0xc7, 0x3b, 0x4f, 0x12, 0xb4, 0x8e, 0xae};
 /* Whose signatures these are: ours, a name and nothing more. 9b1f7c52-0b0e-4b57-9d43-72616d626f78 */
 static guid owner = {0x52, 0x7c, 0x1f, 0x9b, 0x0e, 0x0b, 0x57, 0x4b,
                      0x9d, 0x43, 0x72, 0x61, 0x6d, 0x62, 0x6f, 0x78};
@@ -91,9 +97,9 @@ static size_t widen(const char *name, uint8_t *buf, size_t size)
     return w.used;
 }
 
-/* Where the next variable goes, behind all that are there. -EBADMSG: they are odd, or there is a platform
- * key among them. */
-static int find_end(const uint8_t *store, const struct span *span, size_t *ret_at)
+/* Where the next variable goes, behind all that are there. -EBADMSG: they are odd, or nobody may own the
+ * store and there is a platform key among them. */
+static int find_end(const uint8_t *store, const struct span *span, bool unowned, size_t *ret_at)
 {
     uint8_t pk[8];
     size_t pk_size = widen("PK", pk, sizeof(pk));
@@ -109,7 +115,7 @@ static int find_end(const uint8_t *store, const struct span *span, size_t *ret_a
         const uint8_t *name = reader_take(&r, name_size);
         if (!reader_take(&r, data_size))
             return -EBADMSG;
-        if (state == VARIABLE_ADDED && name_size == pk_size && memcmp(name, pk, pk_size) == 0)
+        if (unowned && state == VARIABLE_ADDED && name_size == pk_size && memcmp(name, pk, pk_size) == 0)
             return -EBADMSG;
         at = aligned((size_t)(r.p - store));
     }
@@ -152,30 +158,51 @@ static void put_signatures(struct writer *w, const void *der, size_t size)
     writer_put(w, der, size);
 }
 
-int lab_vars_add_keys(void *store, size_t size, const void *der, size_t der_size)
+struct variable {
+    guid *vendor;
+    const char *name;
+    uint32_t attributes;
+};
+enum {
+    SIGNED = NON_VOLATILE | BOOT_SERVICE | RUNTIME | TIME_BASED_AUTHENTICATION,
+    PRIVATE = NON_VOLATILE | BOOT_SERVICE, /* no operating system sees or changes it */
+    VARIABLES_MAX = 3
+};
+
+/* Which variables hold the list; the owner's are written in an order that leaves setup mode last. */
+static const struct {
+    struct variable variables[VARIABLES_MAX]; /* ends early with name NULL */
+    bool owns;                                /* a store that has an owner is refused */
+} trusts[] = {
+    [LAB_TRUST_OWNER] = {{{&image_security, "db", SIGNED},
+                          {&global_variable, "KEK", SIGNED},
+                          {&global_variable, "PK", SIGNED}},
+                         true},
+    [LAB_TRUST_SHIM] = {{{&shim_lock, "MokList", PRIVATE}}, false},
+    [LAB_TRUST_TLS] = {{{&tls_ca_certificate, "TlsCaCertificate", PRIVATE}}, false},
+};
+
+int lab_vars_add(void *store, size_t size, enum lab_trust trust, const void *der, size_t der_size)
 {
-    static const struct {
-        guid *vendor;
-        const char *name;
-    } keys[] = {{&image_security, "db"}, {&global_variable, "KEK"}, {&global_variable, "PK"}};
     static const uint8_t on = 1;
     uint8_t list[DER_MAX + 64];
     struct span span;
     size_t at;
     int r = der_size <= DER_MAX ? find_span(store, size, &span) : -ENOSPC;
     if (r == 0)
-        r = find_end(store, &span, &at);
+        r = find_end(store, &span, trusts[trust].owns, &at);
     if (r < 0)
         return r;
     struct writer signatures = writer_of(list, sizeof(list));
     put_signatures(&signatures, der, der_size);
     struct writer w = writer_of(store, span.end);
     w.used = at;
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        put_variable(&w, *keys[i].vendor, keys[i].name,
-                     NON_VOLATILE | BOOT_SERVICE | RUNTIME | TIME_BASED_AUTHENTICATION, list,
+    const struct variable *variables = trusts[trust].variables;
+    for (size_t i = 0; i < VARIABLES_MAX && variables[i].name; i++)
+        put_variable(&w, *variables[i].vendor, variables[i].name, variables[i].attributes, list,
                      signatures.used);
-    put_variable(&w, secure_boot_enable, "SecureBootEnable", NON_VOLATILE | BOOT_SERVICE, &on, sizeof(on));
+    if (trusts[trust].owns)
+        put_variable(&w, secure_boot_enable, "SecureBootEnable", PRIVATE, &on, sizeof(on));
     return w.failed || signatures.failed ? -ENOSPC : 0;
 }
 
@@ -199,7 +226,8 @@ static int read_certificate(const char *path, struct diags *diags, gnutls_datum_
                  : 0;
 }
 
-int lab_vars_enroll(const char *from, const char *to, const char *certificate, struct diags *diags)
+int lab_vars_enroll(const char *from, const char *to, enum lab_trust trust, const char *certificate,
+                    struct diags *diags)
 {
     cleanup_free char *store = NULL;
     gnutls_datum_t der = {0};
@@ -210,10 +238,11 @@ int lab_vars_enroll(const char *from, const char *to, const char *certificate, s
     r = read_certificate(certificate, diags, &der);
     if (r < 0)
         return r;
-    r = lab_vars_add_keys(store, size, der.data, der.size);
+    r = lab_vars_add(store, size, trust, der.data, der.size);
     gnutls_free(der.data);
     if (r == -EBADMSG)
-        diag_error(diags, NULL, "%s is no empty store of EDK2's authenticated variables", from);
+        diag_error(diags, NULL, "%s is no %sstore of EDK2's authenticated variables", from,
+                   trusts[trust].owns ? "empty " : "");
     else if (r < 0)
         diag_errno(diags, r, "cannot enrol %s in %s", certificate, from);
     if (r < 0)

@@ -25,6 +25,7 @@ struct server_settings {
     uint16_t https_port;       /* 8443 once `tls:` is there; 0: no TLS */
     char *tls_certificate;     /* PEM, with the chain; NULL: one that rambox makes in STATE/tls */
     char *tls_key;             /* PEM; NULL with tls_certificate */
+    bool tls_boot;             /* UEFI HTTP boot is told https:// */
     uint32_t tftp_per_source;  /* H7: transfers at once from one address; 11 */
     uint32_t tftp_cps;         /* H7: new transfers per second before a pause; 0: no limit (the default) */
     uint32_t tftp_pause_s;     /* H7: the pause then, seconds; 2 */

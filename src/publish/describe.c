@@ -149,6 +149,8 @@ static void describe_server(const struct site *site, struct things *things)
     add(thing, "http downloads_per_source", "%u", server->http.downloads_per_source);
     if (server->https_port)
         add(thing, "http tls port", "%u", server->https_port);
+    if (server->tls_boot)
+        add(thing, "http tls boot", "yes");
     add_text(thing, "http tls certificate", server->tls_certificate);
     add_text(thing, "http tls key", server->tls_key);
     add(thing, "router_advertisement", "%s", server->router_advert ? "yes" : "no");

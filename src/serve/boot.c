@@ -26,6 +26,7 @@ struct entry {
     bool has_image;    /* an image was asked for: LOADED is when it is there, not when the kernel is */
     bool unified;      /* a unified image was asked for: the node does not know its boot's id */
     bool named;        /* a boot configuration was, which has the id */
+    bool efi_loader;   /* a boot program of UEFI's was fetched whole */
     uint64_t whole_us; /* when `program` was there; 0: it is not, or something came after it */
     char program[ARTIFACT_PATH_MAX];
     int64_t told_us; /* CLOCK_BOOTTIME of the last stage the node reported; -1: none */
@@ -264,6 +265,19 @@ void boot_table_set_arch(struct boot_table *t, uint64_t id, enum cpu_arch arch)
 
 /* ---- programs that do not start ---- */
 
+static bool is_artifact(const char *file, enum artifact_kind wanted)
+{
+    unsigned generation;
+    enum artifact_kind kind;
+    char name[ARTIFACT_NAME_MAX];
+    return artifact_path_parse(file, &generation, &kind, name) == 0 && kind == wanted;
+}
+
+static bool is_kernel(const char *file)
+{
+    return is_artifact(file, ARTIFACT_KERNEL);
+}
+
 static void emit_unstarted(struct boot_table *t, const struct moment *now, const struct boot *boot,
                            const char *program)
 {
@@ -274,6 +288,11 @@ static void emit_unstarted(struct boot_table *t, const struct moment *now, const
         "the firmware fetched all of it, and then nothing came: with Secure Boot on, firmware refuses a "
         "program that is not signed with a key it trusts, or was changed since; and beside another DHCP "
         "server GRUB looks for its configuration at that one's next server";
+    static const char of_kernel[] =
+        "the boot program fetched all of it, and then nothing came: with Secure Boot on, GRUB and shim "
+        "refuse "
+        "a kernel that is not signed with a key they trust, or was changed since, and say so on the node's "
+        "console";
     struct event event = {.kind = EVENT_UNSTARTED,
                           .at = *now,
                           .mac = boot->mac,
@@ -281,7 +300,9 @@ static void emit_unstarted(struct boot_table *t, const struct moment *now, const
                           .ip = boot->ip,
                           .boot = boot->id,
                           .file = program,
-                          .detail = starts(program, "grub") ? of_grub : usual};
+                          .detail = is_kernel(program)        ? of_kernel
+                                    : starts(program, "grub") ? of_grub
+                                                              : usual};
     t->config.sink->emit(t->config.sink, &event);
 }
 
@@ -377,17 +398,18 @@ static int stage_of(const struct entry *e, const struct event *event)
     }
 }
 
-/* Whether something must come after this program: a unified image reports, a loader asks for its
- * configuration. Of others, which a profile names, nobody knows. */
-static bool is_awaited(const char *file)
+static bool is_efi_loader(const char *file)
 {
-    unsigned generation;
-    enum artifact_kind kind;
-    char name[ARTIFACT_NAME_MAX];
-    if (artifact_path_parse(file, &generation, &kind, name) == 0)
-        return kind == ARTIFACT_UNIFIED;
     size_t n = strlen(file);
     return n > 4 && strcmp(file + n - 4, ".efi") == 0 && bootfile_is_loader(file);
+}
+
+/* Whether something must come after this program: a unified image reports, a loader asks for its
+ * configuration, and after a kernel a UEFI loader asks for the image, or the kernel reports. Of others, which
+ * a profile names, nobody knows. */
+static bool is_awaited(const struct entry *e, const char *file)
+{
+    return is_artifact(file, ARTIFACT_UNIFIED) || is_efi_loader(file) || (e->efi_loader && is_kernel(file));
 }
 
 /* Notes whether what firmware starts is there, and whether it has started. */
@@ -395,8 +417,9 @@ static void note_program(struct entry *e, const struct event *event)
 {
     switch (event->kind) {
     case EVENT_FILE_END:
-        if (!event->file || !is_awaited(event->file))
+        if (!event->file || !is_awaited(e, event->file))
             return;
+        e->efi_loader |= is_efi_loader(event->file);
         e->whole_us = event->at.mono_us ? event->at.mono_us : 1;
         snprintf(e->program, sizeof(e->program), "%s", event->file);
         return;

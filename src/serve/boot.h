@@ -6,8 +6,9 @@
  * no boot of its MAC, or the last one went past its loader, or nothing was heard of it for 30 s. The table
  * holds the `capacity` boots heard of last.
  *
- * A program that a firmware fetched whole, and after which nothing came, was not started: nobody tells a boot
- * server that Secure Boot refused it, so the table finds it out (EVENT_UNSTARTED). Safe from any thread:
+ * A program that a firmware fetched whole, or a kernel that a UEFI loader did, and after which nothing came,
+ * was not started: nobody tells a boot server that Secure Boot refused it, so the table finds it out
+ * (EVENT_UNSTARTED). Safe from any thread:
  * every call takes the table's lock for a look-up.
  */
 #pragma once

@@ -156,6 +156,7 @@ static void emit(struct exchange *x, enum event_kind kind, const char *detail)
                          .ip = o->ip,
                          .interface = o->interface,
                          .lease_s = kind == EVENT_DHCP_OUT ? o->lease_s : 0,
+                         .path = kind == EVENT_DHCP_OUT ? o->path : NULL,
                          .boot = o->boot,
                          .detail = detail,
                      });

@@ -126,6 +126,7 @@ struct dhcp_outcome {
     uint64_t repeat;    /* of serve/recent.h */
     char interface[16]; /* of the arrival */
     uint32_t lease_s;   /* given with the address; 0: none */
+    const char *path;   /* static: the boot path that its firmware was told (serve/bootpath.h); NULL: none */
 
     enum dhcp_route route;
     ipv4_t address;

@@ -305,12 +305,16 @@ static void put_services(struct reply *r)
     put_settings(r, &x->generation->site->options);
 }
 
-/* The URL of a file of ours, for this client; an empty name gives where all of them are. */
+/* The URL of a file of ours, for this client; an empty name gives where all of them are. UEFI firmware is
+ * told https:// where the site says that it trusts our certificate; iPXE and PXELINUX would need one that is
+ * built with it. */
 static const char *format_url(const struct exchange *x, const char *file, char *buf, size_t size)
 {
+    const struct server_settings *server = &x->generation->site->server;
+    bool tls = server->tls_boot && x->pxe.class == PXE_HTTP_CLIENT;
     char ip[IPV4_TEXT_MAX];
-    snprintf(buf, size, "http://%s:%u/%s", ipv4_format(x->arrival->local, ip),
-             x->generation->site->server.http_port, file);
+    snprintf(buf, size, "%s://%s:%u/%s", tls ? "https" : "http", ipv4_format(x->arrival->local, ip),
+             tls ? server->https_port : server->http_port, file);
     return buf;
 }
 
@@ -409,6 +413,7 @@ static const char *boot_file(struct exchange *x)
         explain(x, named, missing);
     if (!x->path || stranger)
         return NULL;
+    x->outcome->path = x->path->name;
     file = boot_path_file(x->path, unified);
     return x->path->protocol == BOOT_TFTP ? file : format_url(x, file, x->boot_url, sizeof(x->boot_url));
 }

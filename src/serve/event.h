@@ -17,8 +17,8 @@ struct moment {
 };
 
 enum event_kind {
-    EVENT_DHCP_IN,      /* detail: message type, `DISCOVER` ... */
-    EVENT_DHCP_OUT,     /* detail: message type, `NAK: reason`; ip: the address given; interface; lease_s */
+    EVENT_DHCP_IN,  /* detail: message type, `DISCOVER` ... */
+    EVENT_DHCP_OUT, /* detail: message type, `NAK: reason`; ip: the address given; interface; lease_s; path */
     EVENT_DHCP_IGNORED, /* detail: the reason, and what to do about it */
     EVENT_DHCP_ALERT,   /* detail: what a person should see to: an address in use, a foreign server */
     /* A file that a node fetches, by `protocol` */
@@ -57,6 +57,7 @@ struct event {
     const char *label;
     const struct trial *trial;
     const char *interface; /* NULL: not known */
+    const char *path;      /* of EVENT_DHCP_OUT, static: the boot path that firmware was told; NULL: none */
     uint32_t lease_s;      /* seconds; 0: no lease */
     uint64_t bytes, bytes_total, took_us, node_us;
     uint32_t retransmissions;

@@ -429,15 +429,10 @@ static void emit_hardware(struct event_sink *sink, struct event *event, const st
 int report_apply(struct boot_table *boots, struct event_sink *sink, const struct moment *now,
                  const struct report *report, ipv4_t from, const char *facts)
 {
-    static const struct mac none;
     struct boot boot = {0};
     struct event event = {.at = *now, .mac = report->mac, .node = report->node[0] ? report->node : NULL};
-    if (report->boot) {
-        if (!boot_table_get(boots, report->boot, &boot, NULL))
-            return -ENOENT;
-        if (!mac_equal(&report->mac, &none) && !mac_equal(&report->mac, &boot.mac))
-            return -ENOENT;
-    }
+    if (report->boot && !boot_table_get(boots, report->boot, &boot, NULL))
+        return -ENOENT;
     bool unnamed = !report->boot && !report->node[0];
     if (report->boot || (unnamed && boot_table_unnamed(boots, &report->mac, from, &boot))) {
         event.boot = boot.id;

@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (size)
         memcpy(store, data, size);
-    int first = lab_vars_add_keys(store, size, "certificate", 11);
-    int second = lab_vars_add_keys(store, size, "certificate", 11);
+    int first = lab_vars_add(store, size, LAB_TRUST_OWNER, "certificate", 11);
+    int second = lab_vars_add(store, size, LAB_TRUST_OWNER, "certificate", 11);
     if (first == 0 && second != -EBADMSG)
         abort();
     free(store);

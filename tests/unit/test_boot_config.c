@@ -207,6 +207,27 @@ static void test_programs_that_do_not_start(void **state)
     assert_int_equal(bed.events.last[EVENT_UNSTARTED].boot, next);
 }
 
+/* GRUB behind shim says on the console that it refuses a kernel, and asks for no image. */
+static void test_kernels_that_do_not_start(void **state)
+{
+    uint64_t id = begin_boot(&n1_mac, "n1", N1_IP);
+    observe(id, EVENT_FILE_END, "shimx64.efi", NULL);
+    observe(id, EVENT_FILE_START, "grubx64.efi", NULL);
+    observe(id, EVENT_FILE_END, "grubx64.efi", NULL);
+    observe(id, EVENT_FILE_START, "grub/grub.cfg", NULL);
+    observe(id, EVENT_FILE_END, "g12/kernel/smallest", NULL);
+    bed.now.mono_us += BOOT_UNSTARTED_S * SECOND;
+    boot_table_tick(bed.boots, &bed.now);
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 1);
+    assert_non_null(strstr(bed.events.log, "unstarted g12/kernel/smallest "));
+    assert_non_null(strstr(bed.events.detail[EVENT_UNSTARTED], "GRUB and shim"));
+    observe(id, EVENT_FILE_END, "g12/kernel/smallest", NULL); /* a person tries again, and it starts */
+    observe(id, EVENT_FILE_START, "g12/image/smallest", NULL);
+    bed.now.mono_us += BOOT_UNSTARTED_S * SECOND;
+    boot_table_tick(bed.boots, &bed.now);
+    assert_int_equal(bed.events.n[EVENT_UNSTARTED], 1);
+}
+
 static void test_programs_that_start(void **state) /* what comes after them shows that they run */
 {
     static const struct {
@@ -742,6 +763,7 @@ int main(void)
         TEST(a_boot_and_the_next),
         TEST(stages),
         TEST(programs_that_do_not_start),
+        TEST(kernels_that_do_not_start),
         TEST(programs_that_start),
         TEST(boots_without_a_name),
         TEST(the_table_is_bounded),

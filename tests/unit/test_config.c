@@ -428,7 +428,7 @@ static void test_values(void **state)
         "  tftp: {port: 1069, per_source: 3, new_per_second: 100, pause: 5s, max_blksize: 8192, "
         "max_windowsize: 8, rollover: 1, port_per_transfer: yes, workers: 3}\n"
         "  http: {port: 8070, connections: 10, per_source: 5, downloads: 8, downloads_per_source: 4, "
-        "tls: {certificate: /c.pem, key: /k.pem}}\n"
+        "tls: {certificate: /c.pem, key: /k.pem, boot: yes}}\n"
         "  router_advertisement: no\n  state: /s\n  cache: /c\n  loaders: /l\n"
         "subnets:\n"
         "  lab: {prefix: 192.168.7.0/24, interface: eth1, router: 192.168.7.1, dns: [1.1.1.1, 9.9.9.9],\n"
@@ -468,6 +468,7 @@ static void test_values(void **state)
     assert_int_equal(server->https_port, 8443);
     assert_string_equal(server->tls_certificate, "/c.pem");
     assert_string_equal(server->tls_key, "/k.pem");
+    assert_true(server->tls_boot);
     assert_false(server->router_advert);
     assert_string_equal(server->state_dir, "/s");
     assert_string_equal(server->cache_dir, "/c");

@@ -308,6 +308,16 @@ static void test_boot_files(void **state) /* P1, P2, P4 */
     put("\x3c\x0aHTTPClient\x5d\x02\x00\x10", 16);
     assert_int_equal(handle(), DHCP_SEND);
     assert_text(DHCP_BOOT_FILE, "http://10.7.0.1:8069/snponly.efi");
+    site->server.https_port = 8443; /* by TLS, where the firmware trusts us; iPXE has none */
+    site->server.tls_boot = true;
+    message(DHCP_DISCOVER, &n1_mac);
+    put("\x3c\x0aHTTPClient\x5d\x02\x00\x10", 16);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_text(DHCP_BOOT_FILE, "https://10.7.0.1:8443/snponly.efi");
+    message(DHCP_DISCOVER, &n1_mac);
+    put("\x3c\x09PXEClient\x5d\x02\x00\x07\x4d\x04iPXE\xaf\3\x13\1\1", 26);
+    assert_int_equal(handle(), DHCP_SEND);
+    assert_string_equal(bed.reply.file, "http://10.7.0.1:8069/boot.ipxe");
 }
 
 static void set_loader(enum loader loader)

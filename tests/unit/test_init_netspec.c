@@ -25,7 +25,7 @@ static struct net_ip ip_of(const char *text)
 
 static void test_nothing_is_asked_for(void **state)
 {
-    struct netspec spec = parsed("rambox console=ttyS0 rw ipx=dhcp rambox.ip=dhcp");
+    struct netspec spec = parsed("rambox console=ttyS0 rw ipx=dhcp rambox.ipx=dhcp");
     assert_int_equal(spec.ip_count + spec.vlan_count + spec.bond_count + spec.problem_count, 0);
     assert_false(spec.off || spec.has_bootif || spec.beyond_kernel);
     assert_int_equal(spec.iflink, 10);
@@ -90,6 +90,8 @@ static void test_dracuts_forms(void **state)
     assert_int_equal(ip.method, NET_DHCP);
     assert_string_equal(ip.interface, "enp1s0f0");
     assert_true(parsed("ip=eth0:dhcp").beyond_kernel);
+    assert_true(parsed("rambox.ip=10.0.2.15::10.0.2.2:24::eth0:off").beyond_kernel); /* it is none of its */
+    assert_string_equal(ip_of("rambox.ip=eth1:dhcp").interface, "eth1");
     ip = ip_of("ip=eth0:on:9000:52:54:00:ab:cd:ef");
     assert_int_equal(ip.mtu, 9000);
     assert_true(ip.has_mac);

@@ -181,13 +181,29 @@ static void keys_are_enrolled_once(void **state)
     const char der[] = "stands for a certificate";
     assert_int_equal(file_read(OVMF_VARS, 1 << 24, &store, &size), 0);
     assert_int_equal(file_read("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", 1 << 24, &theirs, &their_size), 0);
-    assert_int_equal(lab_vars_add_keys(theirs, their_size, der, sizeof(der)), -EBADMSG);
+    assert_int_equal(lab_vars_add(theirs, their_size, LAB_TRUST_OWNER, der, sizeof(der)), -EBADMSG);
     assert_null(memmem(store, size, der, sizeof(der)));
-    assert_int_equal(lab_vars_add_keys(store, size, der, sizeof(der)), 0);
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_OWNER, der, sizeof(der)), 0);
     assert_non_null(memmem(store, size, der, sizeof(der)));
     assert_non_null(memmem(store, size, "d\0b\0\0", 6));
     assert_non_null(memmem(store, size, "S\0e\0c\0u\0r\0e\0B\0o\0o\0t\0E\0n", 21));
-    assert_int_equal(lab_vars_add_keys(store, size, der, sizeof(der)), -EBADMSG);
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_OWNER, der, sizeof(der)), -EBADMSG);
+}
+
+/* A store that has an owner takes what shim and TLS trust. */
+static void owned_stores_take_more_trust(void **state)
+{
+    (void)state;
+    cleanup_free char *store = NULL;
+    size_t size;
+    const char der[] = "stands for a certificate";
+    assert_int_equal(file_read("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", 1 << 24, &store, &size), 0);
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_OWNER, der, sizeof(der)), -EBADMSG);
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_SHIM, der, sizeof(der)), 0);
+    assert_non_null(memmem(store, size, "M\0o\0k\0L\0i\0s\0t\0\0", 16));
+    assert_null(memmem(store, size, "T\0l\0s\0C\0a", 9));
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_TLS, der, sizeof(der)), 0);
+    assert_non_null(memmem(store, size, "T\0l\0s\0C\0a", 9));
 }
 
 static void stores_that_are_none_are_refused(void **state)
@@ -199,15 +215,16 @@ static void stores_that_are_none_are_refused(void **state)
     cleanup_free char *store = NULL, *large = calloc(1, 65536);
     size_t size;
     assert_int_equal(file_read(OVMF_VARS, 1 << 24, &store, &size), 0);
-    assert_int_equal(lab_vars_add_keys(none, sizeof(none), "x", 1), -EBADMSG);
-    assert_int_equal(lab_vars_add_keys(store, 80, "x", 1), -EBADMSG);
-    assert_int_equal(lab_vars_add_keys(store, 4096, "x", 1), -EBADMSG); /* cut short */
-    assert_int_equal(lab_vars_add_keys(store, size, large, 65537), -ENOSPC);
-    assert_int_equal(lab_vars_add_keys(store, size, large, 65536), 0);
-    assert_int_equal(lab_vars_enroll("/nonexistent", to, OVMF_VARS, &diags), -ENOENT);
-    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, OVMF_VARS, &diags), -EINVAL);
+    assert_int_equal(lab_vars_add(none, sizeof(none), LAB_TRUST_OWNER, "x", 1), -EBADMSG);
+    assert_int_equal(lab_vars_add(store, 80, LAB_TRUST_OWNER, "x", 1), -EBADMSG);
+    assert_int_equal(lab_vars_add(store, 4096, LAB_TRUST_OWNER, "x", 1), -EBADMSG); /* cut short */
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_OWNER, large, 65537), -ENOSPC);
+    assert_int_equal(lab_vars_add(store, size, LAB_TRUST_OWNER, large, 65536), 0);
+    assert_int_equal(lab_vars_enroll("/nonexistent", to, LAB_TRUST_OWNER, OVMF_VARS, &diags), -ENOENT);
+    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, LAB_TRUST_OWNER, OVMF_VARS, &diags), -EINVAL);
     assert_non_null(strstr(diags.list.items[1].text, "no certificate in PEM form"));
-    assert_int_equal(lab_vars_enroll(OVMF_VARS, to, "/usr/share/ovmf/PkKek-1-snakeoil.pem", &diags), 0);
+    assert_int_equal(
+        lab_vars_enroll(OVMF_VARS, to, LAB_TRUST_OWNER, "/usr/share/ovmf/PkKek-1-snakeoil.pem", &diags), 0);
     unlink(to);
 }
 
@@ -322,6 +339,7 @@ int main(void)
         cmocka_unit_test(missing_program_is_named),
         cmocka_unit_test(machine_has_a_card_and_no_disk),
         cmocka_unit_test(keys_are_enrolled_once),
+        cmocka_unit_test(owned_stores_take_more_trust),
         cmocka_unit_test(stores_that_are_none_are_refused),
         cmocka_unit_test(names_of_cards_and_accelerators),
         cmocka_unit_test(firmware_boots_from_the_network_alone),

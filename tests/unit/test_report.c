@@ -263,17 +263,19 @@ static void test_hardware_to_events(void **state)
     assert_int_equal(bed.events.n[EVENT_HARDWARE], 1);
 }
 
-static void test_foreign_reports(void **state) /* a boot that there is not, and one of another machine */
+static void test_foreign_reports(void **state) /* a boot that there is not, another card, and no boot */
 {
     request("POST", "/v1/report",
             "{\"boot\":\"0000000000000043\",\"stages\":[{\"stage\":\"ready\",\"us\":1}]}", 404);
     request("POST", "/v1/report",
             "{\"boot\":\"0000000000000042\",\"mac\":\"52:54:00:00:00:07\",\"stages\":[{\"stage\":\"ready\","
             "\"us\":1}]}",
-            404);
-    assert_int_equal(bed.events.n[EVENT_STAGE], 0);
-    request("POST", "/v1/report", "{\"node\":\"n9\",\"stages\":[{\"stage\":\"ready\",\"us\":1}]}", 204);
+            204);
     assert_int_equal(bed.events.n[EVENT_STAGE], 1);
+    assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0x42);
+    assert_true(mac_equal(&bed.events.last[EVENT_STAGE].mac, &n1_mac));
+    request("POST", "/v1/report", "{\"node\":\"n9\",\"stages\":[{\"stage\":\"ready\",\"us\":1}]}", 204);
+    assert_int_equal(bed.events.n[EVENT_STAGE], 2);
     assert_int_equal(bed.events.last[EVENT_STAGE].boot, 0);
 }
 
