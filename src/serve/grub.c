@@ -2,6 +2,7 @@
 #include "serve/grub.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "serve/render.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -72,13 +73,9 @@ static void write_timeout(FILE *out, const struct boot_menu *menu)
         fprintf(out, "set timeout=%d\n", menu ? -1 : 0);
 }
 
-int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+static int write_file(FILE *out, const struct boot_description *d)
 {
-    char *text = NULL, server[IPV4_TEXT_MAX];
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return -ENOMEM;
+    char server[IPV4_TEXT_MAX];
     fprintf(out, "# %s, generation %u\n", d->name, d->generation);
     if (d->http_port) /* GRUB without HTTP, as Debian's signed one is, finds no such device and goes on by
                          TFTP */
@@ -91,13 +88,10 @@ int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_s
     fputs("}\n", out);
     if (r == 0 && d->menu)
         r = write_items(out, d->menu);
-    if (fclose(out) != 0)
-        r = -ENOMEM;
-    if (r < 0) {
-        free(text);
-        return r;
-    }
-    *ret_text = text;
-    *ret_size = size;
-    return 0;
+    return r;
+}
+
+int grub_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+{
+    return render_text(write_file, d, ret_text, ret_size);
 }

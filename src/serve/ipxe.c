@@ -2,6 +2,7 @@
 #include "serve/ipxe.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "serve/render.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -94,13 +95,8 @@ static int write_items(FILE *out, const struct boot_menu *menu)
     return r;
 }
 
-int ipxe_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+static int write_file(FILE *out, const struct boot_description *d)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return -ENOMEM;
     fprintf(out, "#!ipxe\n# %s, generation %u\nimgfree\n", d->name, d->generation);
     if (d->menu)
         write_menu(out, d);
@@ -112,13 +108,10 @@ int ipxe_render(const struct boot_description *d, char **ret_text, size_t *ret_s
           "sleep 5\n"
           "chain --replace --autofree " ASK " || goto failed\n",
           out);
-    if (fclose(out) != 0)
-        r = -ENOMEM;
-    if (r < 0) {
-        free(text);
-        return r;
-    }
-    *ret_text = text;
-    *ret_size = size;
-    return 0;
+    return r;
+}
+
+int ipxe_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+{
+    return render_text(write_file, d, ret_text, ret_size);
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "proto/pxe.h"
+#include "serve/render.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -148,13 +149,8 @@ static void write_items(FILE *out, const struct boot_menu *menu)
     }
 }
 
-int pxelinux_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+static int write_file(FILE *out, const struct boot_description *d)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return -ENOMEM;
     fprintf(out, "# %s, generation %u\nDEFAULT rambox\nPROMPT 0\n", d->name, d->generation);
     if (d->menu)
         write_menu(out, d);
@@ -164,13 +160,12 @@ int pxelinux_render(const struct boot_description *d, char **ret_text, size_t *r
     write_boot(out, d);
     if (d->menu)
         write_items(out, d->menu);
-    if (fclose(out) != 0) {
-        free(text);
-        return -ENOMEM;
-    }
-    *ret_text = text;
-    *ret_size = size;
     return 0;
+}
+
+int pxelinux_render(const struct boot_description *d, char **ret_text, size_t *ret_size)
+{
+    return render_text(write_file, d, ret_text, ret_size);
 }
 
 const char *pxelinux_config_name(const struct mac *mac, char buf[static PXELINUX_NAME_MAX])

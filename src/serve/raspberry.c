@@ -2,6 +2,7 @@
 #include "serve/raspberry.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "serve/render.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -126,32 +127,12 @@ static int write_cmdline(FILE *out, const struct boot_description *d)
     return fprintf(out, "%s\n", d->cmdline) < 0 ? -ENOMEM : 0;
 }
 
-static int render(int (*write)(FILE *out, const struct boot_description *d), const struct boot_description *d,
-                  char **ret_text, size_t *ret_size)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return -ENOMEM;
-    int r = write(out, d);
-    if (fclose(out) != 0)
-        r = -ENOMEM;
-    if (r < 0) {
-        free(text);
-        return r;
-    }
-    *ret_text = text;
-    *ret_size = size;
-    return 0;
-}
-
 int raspberry_render_config(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
-    return render(write_config, d, ret_text, ret_size);
+    return render_text(write_config, d, ret_text, ret_size);
 }
 
 int raspberry_render_cmdline(const struct boot_description *d, char **ret_text, size_t *ret_size)
 {
-    return render(write_cmdline, d, ret_text, ret_size);
+    return render_text(write_cmdline, d, ret_text, ret_size);
 }
