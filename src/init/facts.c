@@ -94,10 +94,14 @@ void facts_interface(const char *name, struct facts_interface *ret)
     struct facts_interface interface = {.name = ""};
     struct ifreq request;
     struct text text;
+    char device[64];
 
     memset(&request, 0, sizeof(request));
     (void)text_copy(interface.name, sizeof(interface.name), name, strlen(name));
     memcpy(request.ifr_name, interface.name, sizeof(request.ifr_name));
+    text_start(&text, device, sizeof(device));
+    text_addf(&text, "/sys/class/net/%s/device", interface.name);
+    interface.hardware = access(device, F_OK) == 0;
     *ret = interface;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)

@@ -147,6 +147,11 @@ static void test_H30_the_interface_that_speaks(void **state)
     strcpy(i[2].address, "10.0.0.5");
     assert_ptr_equal(facts_main_interface(i, 3), &i[2]);
     assert_null(facts_main_interface(i, 1));
+    /* What the kernel made by itself comes first in its list. */
+    struct facts_interface bonded[3] = {
+        {.name = "lo"}, {.name = "bond0"}, {.name = "eth0", .hardware = true}};
+    assert_ptr_equal(facts_main_interface(bonded, 3), &bonded[2]);
+    assert_ptr_equal(facts_main_interface(bonded, 2), &bonded[1]);
 }
 
 static void test_body_without_facts(void **state)
@@ -175,7 +180,7 @@ static void test_body_with_facts(void **state)
     f.modules = 6;
     f.device_nodes = 7;
     f.interface_count = 1;
-    f.interfaces[0] = (struct facts_interface){"eth0", true, "aa:bb:cc:dd:ee:ff", "10.0.0.5", 24};
+    f.interfaces[0] = (struct facts_interface){"eth0", true, true, "aa:bb:cc:dd:ee:ff", "10.0.0.5", 24};
     strcpy(f.mounts, "rootfs / rootfs rw 0 0\nbroken\nproc /proc proc rw,nosuid 0 0\n");
     strcpy(f.kernel, "6.1");
     strcpy(f.cmdline, "rambox a=\"b\"");
