@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -94,21 +95,22 @@ void facts_interface(const char *name, struct facts_interface *ret)
     struct facts_interface interface = {.name = ""};
     struct ifreq request;
     struct text text;
-    char device[64];
 
     memset(&request, 0, sizeof(request));
     (void)text_copy(interface.name, sizeof(interface.name), name, strlen(name));
     memcpy(request.ifr_name, interface.name, sizeof(request.ifr_name));
-    text_start(&text, device, sizeof(device));
-    text_addf(&text, "/sys/class/net/%s/device", interface.name);
-    interface.hardware = access(device, F_OK) == 0;
     *ret = interface;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
+    bool bond = false;
+    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
         interface.up = request.ifr_flags & IFF_UP;
-    if (ioctl(fd, SIOCGIFHWADDR, &request) == 0 && request.ifr_hwaddr.sa_family == 1 /* ARPHRD_ETHER */) {
+        bond = request.ifr_flags & IFF_MASTER;
+    }
+    int kind = ioctl(fd, SIOCGIFHWADDR, &request) == 0 ? request.ifr_hwaddr.sa_family : -1;
+    interface.card = !bond && (kind == ARPHRD_ETHER || kind == ARPHRD_INFINIBAND);
+    if (kind == ARPHRD_ETHER) {
         const unsigned char *m = (const unsigned char *)request.ifr_hwaddr.sa_data;
         text_start(&text, interface.mac, sizeof(interface.mac));
         text_addf(&text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);

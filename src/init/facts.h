@@ -24,9 +24,9 @@ struct facts_memory {
 struct facts_interface {
     char name[IFNAMSIZ];
     bool up;
-    bool hardware; /* a device is behind it: not so with a bond or a tunnel, which a kernel may make by itself
-                    */
-    char mac[18];  /* empty: none, as on lo */
+    bool card; /* Ethernet or InfiniBand, and no bond: a kernel makes bonds and tunnels that nobody asked for
+                */
+    char mac[18];     /* empty: none, as on lo */
     char address[16]; /* IPv4; empty: none */
     int prefix;
 };
@@ -61,8 +61,8 @@ void facts_interface(const char *name, struct facts_interface *ret);
 /* The interfaces of the system, up to FACTS_INTERFACES; returns how many. */
 unsigned facts_interfaces(struct facts_interface ret[static FACTS_INTERFACES]);
 
-/* The interface that speaks for the node: the first with an address that is not lo, else the first with a
- * device behind it, else the first that is not lo. */
+/* The interface that speaks for the node: the first with an address that is not lo, else the first card.
+ * NULL: there is none. */
 const struct facts_interface *facts_main_interface(const struct facts_interface *interfaces, unsigned count);
 
 /* Fills *ret from the running system; what cannot be read stays 0 or empty. */

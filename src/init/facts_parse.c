@@ -80,7 +80,7 @@ const struct facts_interface *facts_main_interface(const struct facts_interface 
             continue;
         if (interfaces[i].address[0])
             return &interfaces[i];
-        if (!first || (interfaces[i].hardware && !first->hardware))
+        if (!first && interfaces[i].card)
             first = &interfaces[i];
     }
     return first;

@@ -141,17 +141,17 @@ static void test_H30_interfaces(void **state)
 
 static void test_H30_the_interface_that_speaks(void **state)
 {
-    struct facts_interface i[3] = {
-        {.name = "lo", .address = "127.0.0.1"}, {.name = "eth0"}, {.name = "eth1"}};
+    struct facts_interface i[3] = {{.name = "lo", .address = "127.0.0.1"},
+                                   {.name = "eth0", .card = true},
+                                   {.name = "eth1", .card = true}};
     assert_ptr_equal(facts_main_interface(i, 3), &i[1]);
     strcpy(i[2].address, "10.0.0.5");
     assert_ptr_equal(facts_main_interface(i, 3), &i[2]);
     assert_null(facts_main_interface(i, 1));
     /* What the kernel made by itself comes first in its list. */
-    struct facts_interface bonded[3] = {
-        {.name = "lo"}, {.name = "bond0"}, {.name = "eth0", .hardware = true}};
-    assert_ptr_equal(facts_main_interface(bonded, 3), &bonded[2]);
-    assert_ptr_equal(facts_main_interface(bonded, 2), &bonded[1]);
+    struct facts_interface made[3] = {{.name = "lo"}, {.name = "bond0"}, {.name = "eth0", .card = true}};
+    assert_ptr_equal(facts_main_interface(made, 3), &made[2]);
+    assert_null(facts_main_interface(made, 2));
 }
 
 static void test_body_without_facts(void **state)
