@@ -81,12 +81,7 @@ static bool wants_fitted(const struct site *site, const struct mac *mac)
 {
     const struct node *node = site_node_by_mac(site, mac);
     const struct profile *profile = node ? site_profile(site, node->profile) : NULL;
-    if (profile)
-        return profile->fitted;
-    VEC_EACH(p, &site->profiles)
-        if (p->fitted)
-            return true;
-    return false;
+    return profile ? profile->fitted : site_is_fitted(site);
 }
 
 static void add_devices(struct hardware *hardware, const struct machine *machine, const char *label,
@@ -189,9 +184,13 @@ static int define(struct class_job *job, struct site *site, struct diags *diags)
     free(def.name);
     def.name = xstrdup(job->name);
     VEC_PUSH(&site->kernels, def);
-    job->text = xasprintf("# The kernel of %s machines, by %s --class; what drives them is in %s.config.\n"
-                          "# It is yours to change. Without it and that file the class is fitted anew.\n%s",
-                          job->class->label, FIT_MADE_BY, job->name, base);
+    /* What machines call themselves is not in it: it comes from the network, and this file is read as YAML.
+     */
+    job->text =
+        xasprintf("# The kernel of a hardware class, by %s --class; its machines and what drives them are in "
+                  "%s.config.\n"
+                  "# It is yours to change. Without it and that file the class is fitted anew.\n%s",
+                  FIT_MADE_BY, job->name, base);
     return 0;
 }
 
