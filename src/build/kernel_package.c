@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 #include <errno.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 /* Packages between the one that is named and the one with the kernel: linux-image-amd64 needs one more. */
 #define HOPS_MAX 3
@@ -14,9 +14,10 @@ static const struct build_tool tools[] = {{"dpkg-deb", "dpkg"}, {"depmod", "kmod
 
 void kernel_package_clear(struct kernel_package *package)
 {
-    free(package->vmlinuz);
     free(package->version);
+    free(package->vmlinuz);
     free(package->modules);
+    free(package->config);
     *package = (struct kernel_package){0};
 }
 
@@ -133,38 +134,55 @@ static char *only_name(const char *folder, const char *prefix)
     return found;
 }
 
+/* Where the parts are in a folder. */
+static void find_parts(const char *folder, struct kernel_package *ret_package)
+{
+    /* `lib` is first: where a package has both, the other one is of its programs. */
+    static const char *const places[] = {"lib/modules", "usr/lib/modules"};
+    struct kernel_package package = {0};
+    cleanup_free char *boot = xasprintf("%s/boot", folder);
+    package.version = only_name(boot, "vmlinuz-");
+    if (package.version)
+        package.vmlinuz = xasprintf("%s/vmlinuz-%s", boot, package.version);
+    for (size_t i = 0; i < ARRAY_SIZE(places) && !package.modules; i++) {
+        cleanup_free char *modules = xasprintf("%s/%s", folder, places[i]);
+        if (!package.version) /* a package of modules alone */
+            package.version = only_name(modules, "");
+        cleanup_free char *of_version = package.version ? xasprintf("%s/%s", modules, package.version) : NULL;
+        if (of_version && file_exists(of_version))
+            package.modules = TAKE_PTR(of_version);
+    }
+    if (package.version)
+        package.config = xasprintf("%s/config-%s", boot, package.version);
+    *ret_package = package;
+}
+
+/* depmod knows /lib alone, which on a machine with all in /usr is a link. */
+static int link_lib(const char *folder)
+{
+    cleanup_free char *lib = xasprintf("%s/lib", folder);
+    return file_exists(lib) || symlink("usr/lib", lib) == 0 ? 0 : -errno;
+}
+
 /* depmod's files, which Debian makes when a kernel is installed. Nothing is recorded when it fails. */
 static int run_depmod(const struct build_env *env, const char *folder)
 {
-    cleanup_free char *boot = xasprintf("%s/boot", folder);
-    cleanup_free char *version = only_name(boot, "vmlinuz-");
+    cleanup_kernel_package struct kernel_package package = {0};
     cleanup_free char *output = NULL;
-    if (!version)
-        return 0; /* said by who opens it */
-    int r = process_output((const char *const[]){"depmod", "-b", folder, version, NULL}, &output);
+    find_parts(folder, &package);
+    if (!package.modules)
+        return 0; /* said by who wants some */
+    int r = link_lib(folder);
+    if (r < 0)
+        return diag_errno(env->diags, r, "cannot write to %s", folder);
+    r = process_output((const char *const[]){"depmod", "-b", folder, package.version, NULL}, &output);
     if (r == 0)
         return 0;
     if (r < 0)
         return diag_errno(env->diags, r, "cannot run depmod (package kmod)");
-    diag_error(env->diags, NULL, "depmod failed with status %d for the modules of %s:\n%s", r, version,
-               output);
+    diag_error(env->diags, NULL, "depmod failed with status %d for the modules of %s:\n%s", r,
+               package.version, output);
     return -EIO;
-}
-
-/* Where the parts are in a folder. 0 or -ENOENT. */
-static int find_parts(const char *folder, struct kernel_package *package)
-{
-    cleanup_free char *boot = xasprintf("%s/boot", folder);
-    package->version = only_name(boot, "vmlinuz-");
-    if (!package->version)
-        return -ENOENT;
-    package->vmlinuz = xasprintf("%s/vmlinuz-%s", boot, package->version);
-    package->modules = xasprintf("%s/lib/modules/%s", folder, package->version);
-    if (!file_exists(package->modules)) { /* where / is merged into /usr */
-        free(package->modules);
-        package->modules = xasprintf("%s/usr/lib/modules/%s", folder, package->version);
-    }
-    return 0;
 }
 
 /* A package is for one architecture, and its kernel is none of another one's. */
@@ -183,23 +201,43 @@ static int check_arch(const struct build_env *env, const struct input *input)
     return -EINVAL;
 }
 
-int kernel_package_open(const struct build_env *env, const struct input *input,
+static int lacks(const struct build_env *env, const struct input *input, const char *part)
+{
+    diag_error(env->diags, NULL, "%s has no %s in it; name a package like linux-image-amd64", input->path,
+               part);
+    return -ENOENT;
+}
+
+int kernel_package_open(const struct build_env *env, const struct input *input, unsigned parts,
                         struct kernel_package *ret_package)
 {
+    cleanup_kernel_package struct kernel_package package = {0};
     cleanup_free char *folder = NULL;
-    struct kernel_package package = {0};
     int r = check_arch(env, input);
     if (r == 0)
         r = unpack_package(env, input, run_depmod, &folder);
     if (r < 0)
         return r;
-    r = find_parts(folder, &package);
-    if (r < 0) {
-        diag_error(env->diags, NULL,
-                   "%s has no kernel boot/vmlinuz-VERSION in it; name a package like linux-image-amd64",
-                   input->path);
-        return r;
-    }
+    find_parts(folder, &package);
+    if ((parts & KERNEL_PART_VMLINUZ) && !package.vmlinuz)
+        return lacks(env, input, "kernel boot/vmlinuz-VERSION");
+    if ((parts & KERNEL_PART_MODULES) && !package.modules)
+        return lacks(env, input, "modules lib/modules/VERSION");
     *ret_package = package;
+    package = (struct kernel_package){0};
     return 0;
+}
+
+void kernel_package_installed(const char *modules, struct kernel_package *ret_package)
+{
+    size_t end = strlen(modules);
+    while (end > 1 && modules[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && modules[start - 1] != '/')
+        start--;
+    char *version = xstrndup(modules + start, end - start);
+    *ret_package = (struct kernel_package){.version = version,
+                                           .modules = xstrndup(modules, end),
+                                           .config = xasprintf("/boot/config-%s", version)};
 }

@@ -41,8 +41,8 @@ static inline void catalog_cleanup(struct catalog *c)
 /* Reads the text above. Lines that are none of these are skipped: a later version may have more. */
 void catalog_parse(const char *text, struct catalog *ret_catalog);
 
-/* The drivers of a package (`linux-image-amd64`; one that only depends on the kernel's own package stands for
- * that one) or of a folder like /lib/modules/RELEASE. 0; -errno with diagnostics. */
+/* The drivers of a kernel package (build/kernel_package.h: `linux-image-amd64`, or the path of a .deb), or of
+ * a folder like /lib/modules/RELEASE, which has a slash in it. 0; -errno with diagnostics. */
 int catalog_get(const struct build_env *env, const char *source, struct catalog *ret_catalog);
 
 /* `-` and `_` are the same in it. NULL: none. */

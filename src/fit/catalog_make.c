@@ -1,8 +1,8 @@
-/* Making a catalog, see fit/catalog.h: the kernel's package is unpacked into a temporary folder, `modinfo`
- * (which reads modules of every compression) says what its modules are for, and only that is kept. */
+/* Making a catalog, see fit/catalog.h: `modinfo` (which reads modules of every compression) says what the
+ * modules of a kernel are for, build/kernel_package.h where they are. */
 #include "base/file.h"
 #include "base/process.h"
-#include "build/fetch.h"
+#include "build/kernel_package.h"
 #include "fit/catalog.h"
 
 #include <errno.h>
@@ -150,117 +150,64 @@ static void read_config(const char *path, struct str *out)
             str_printf(out, "config %s\n", line);
 }
 
-/* `folder` is like /lib/modules/RELEASE; `boot` has config-RELEASE. */
-static int make_catalog(const struct build_env *env, const char *folder, const char *boot, struct str *out)
+static int make_catalog(const struct build_env *env, const struct kernel_package *kernel, struct str *out)
 {
-    const char *release = folder + strlen(folder);
-    while (release > folder && release[-1] != '/')
-        release--;
-    cleanup_free char *config = xasprintf("%s/config-%s", boot, release);
-    str_printf(out, "kernel %s\n", release);
-    int r = read_modules(env, folder, out);
+    str_printf(out, "kernel %s\n", kernel->version);
+    int r = read_modules(env, kernel->modules, out);
     if (r < 0)
         return r;
-    read_builtin(folder, out);
-    read_config(config, out);
+    read_builtin(kernel->modules, out);
+    read_config(kernel->config, out);
     return 0;
 }
 
-/* The folder of the one kernel below root/lib/modules; the caller's. */
-static char *modules_folder(const char *root)
-{
-    static const char *const below[] = {"lib/modules", "usr/lib/modules"};
-    char *found = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(below) && !found; i++) {
-        cleanup_free char *folder = xasprintf("%s/%s", root, below[i]);
-        char **names = NULL;
-        if (dir_names(folder, NULL, &names) < 0)
-            continue;
-        if (names[0])
-            found = xasprintf("%s/%s", folder, names[0]);
-        names_free(names);
-    }
-    return found;
-}
-
-static int unpack_and_read(const struct build_env *env, const char *deb, const char *temp, struct str *out)
-{
-    cleanup_free char *boot = xasprintf("%s/boot", temp);
-    cleanup_free char *output = NULL;
-    int r = process_output((const char *const[]){"dpkg-deb", "-x", deb, temp, NULL}, &output);
-    if (r == -ENOENT)
-        return diag_errno(env->diags, r, "dpkg-deb is not installed; install the package dpkg");
-    if (r != 0)
-        return diag_error(env->diags, NULL, "cannot unpack %s: %s", deb, output ? output : "");
-    cleanup_free char *folder = modules_folder(temp);
-    if (!folder)
-        return diag_error(env->diags, NULL, "%s holds no lib/modules: it is no kernel with modules", deb);
-    return make_catalog(env, folder, boot, out);
-}
-
 /* Makes the catalog of a package and keeps it at `path`. */
-static int make_of_package(const struct build_env *env, const char *deb, const char *path, struct str *out)
+static int make_of_package(const struct build_env *env, const struct input *input, const char *path,
+                           struct str *out)
 {
+    cleanup_kernel_package struct kernel_package kernel = {0};
     cleanup_free char *parent = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-    cleanup_free char *temp = xasprintf("%s.part.XXXXXX", path);
-    const char *slash = strrchr(deb, '/');
-    progress_update(env->progress, "unpack", 0, 0, slash ? slash + 1 : deb);
-    int r = dir_make(parent);
-    if (r == 0 && !mkdtemp(temp))
-        r = -errno;
-    if (r < 0)
-        return diag_errno(env->diags, r, "cannot make a folder in %s", parent);
-    r = unpack_and_read(env, deb, temp, out);
-    (void)dir_remove(temp);
+    int r = kernel_package_open(env, input, KERNEL_PART_MODULES, &kernel);
     if (r == 0)
-        r = file_write_atomic(path, str_text(out), out->len, 0644);
-    return r < 0 && env->diags->errors == 0 ? diag_errno(env->diags, r, "cannot keep %s", path) : r;
-}
-
-/* The kernel's own package that `linux-image-amd64` depends on; NULL when the package is none of that kind.
- */
-static char *behind(const char *deb)
-{
-    cleanup_free char *depends = NULL;
-    const char *const argv[] = {"dpkg-deb", "-f", deb, "Depends", NULL};
-    if (process_output(argv, &depends) != 0 || !str_starts(depends, "linux-image-"))
-        return NULL;
-    return xstrndup(depends, strcspn(depends, " ,\n"));
-}
-
-static int get_package(const struct build_env *env, const char *name, struct input *ret_input)
-{
-    int r = fetch_package(env, name, ret_input);
+        r = make_catalog(env, &kernel, out);
     if (r < 0)
         return r;
-    cleanup_free char *real = behind(ret_input->path);
-    if (!real)
-        return 0;
-    input_clear(ret_input);
-    return fetch_package(env, real, ret_input);
+    r = dir_make(parent);
+    if (r == 0)
+        r = file_write_atomic(path, str_text(out), out->len, 0644);
+    return r < 0 ? diag_errno(env->diags, r, "cannot keep %s", path) : 0;
+}
+
+/* Those of a package, or of a .deb, from the cache when they are known. */
+static int text_of_package(const struct build_env *env, const char *source, struct str *out)
+{
+    cleanup_free char *where = xstrdup(source), *cached = NULL;
+    cleanup_input struct input input = {0};
+    char hex[DIGEST_TEXT_MAX];
+    int r = kernel_package_fetch(env, &(struct source){.kind = SOURCE_DISTRIBUTION, .where = where}, &input);
+    if (r < 0)
+        return r;
+    cleanup_free char *path =
+        xasprintf("%s/drivers/%.16s." CATALOG_VERSION, env->cache_dir, digest_format(&input.digest, hex));
+    if (file_read(path, 64 << 20, &cached, NULL) < 0)
+        return make_of_package(env, &input, path, out);
+    str_add(out, cached);
+    return 0;
+}
+
+static int text_of_folder(const struct build_env *env, const char *folder, struct str *out)
+{
+    cleanup_kernel_package struct kernel_package kernel = {0};
+    kernel_package_installed(folder, &kernel);
+    return make_catalog(env, &kernel, out);
 }
 
 int catalog_get(const struct build_env *env, const char *source, struct catalog *ret_catalog)
 {
     cleanup_str struct str text = {0};
-    cleanup_free char *cached = NULL;
-    cleanup_input struct input input = {0};
-    char hex[DIGEST_TEXT_MAX];
-    int r;
-    if (strchr(source, '/')) {
-        cleanup_free char *folder = xstrndup(source, strlen(source) - str_ends(source, "/"));
-        r = make_catalog(env, folder, "/boot", &text);
-    } else {
-        r = get_package(env, source, &input);
-        if (r < 0)
-            return r;
-        digest_format(&input.digest, hex);
-        cleanup_free char *path = xasprintf("%s/drivers/%.16s." CATALOG_VERSION, env->cache_dir, hex);
-        if (env->refresh || file_read(path, 64 << 20, &cached, NULL) < 0)
-            r = make_of_package(env, input.path, path, &text);
-    }
-    if (r < 0)
-        return r;
-    catalog_parse(cached ? cached : str_text(&text), ret_catalog);
-    return 0;
+    bool folder = strchr(source, '/') && !str_ends(source, ".deb");
+    int r = folder ? text_of_folder(env, source, &text) : text_of_package(env, source, &text);
+    if (r == 0)
+        catalog_parse(str_text(&text), ret_catalog);
+    return r;
 }

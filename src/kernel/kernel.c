@@ -511,7 +511,7 @@ static int take_packaged(const struct work *w, const struct input *input, struct
 {
     cleanup_kernel_package struct kernel_package package = {0};
     struct stat st;
-    int r = kernel_package_open(w->env, input, &package);
+    int r = kernel_package_open(w->env, input, KERNEL_PART_VMLINUZ, &package);
     if (r < 0)
         return r;
     if (stat(package.vmlinuz, &st) < 0)

@@ -186,7 +186,7 @@ static int build(const struct build_env *env, const struct kernel_def *def, cons
     cleanup_kernel_package struct kernel_package package = {0};
     cleanup_closure struct closure closure = {0};
     CLEANUP(tree_free) struct tree *tree = NULL;
-    int r = kernel_package_open(env, input, &package);
+    int r = kernel_package_open(env, input, KERNEL_PART_MODULES, &package);
     if (r == 0)
         r = closure_find(package.modules, def->modules.items, def->modules.n, &def->pos, env->diags,
                          &closure);
@@ -233,7 +233,7 @@ int modules_find(const struct build_env *env, const struct kernel_def *def, stru
     cleanup_kernel_package struct kernel_package package = {0};
     int r = kernel_package_fetch(env, &def->source, &input);
     if (r == 0)
-        r = kernel_package_open(env, &input, &package);
+        r = kernel_package_open(env, &input, KERNEL_PART_MODULES, &package);
     if (r == 0)
         r = closure_find(package.modules, def->modules.items, def->modules.n, &def->pos, env->diags,
                          ret_closure);
