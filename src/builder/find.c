@@ -53,17 +53,43 @@ static const struct profile *profile_unified(const struct site *site, const char
     return NULL;
 }
 
-static struct generation_artifact artifact_of(enum artifact_kind kind, const char *name,
-                                              const struct built *built)
+/* One of the two ways of finding: 0; -ENOENT after a diagnostic; -errno. */
+typedef int find_fn(const struct builder *b, const struct site *site, enum artifact_kind kind,
+                    const char *name, struct diags *diags, struct built *ret_built);
+
+/* What a unified image is made from. `inputs` points to the rest. */
+struct parts {
+    struct built kernel, image, modules;
+    char cmdline[UNIFIED_CMDLINE_MAX];
+    struct unified_inputs inputs;
+};
+
+/* Finds all parts of the unified image of `profile`. */
+static int find_parts(const struct builder *b, const struct site *site, const struct profile *profile,
+                      enum cpu_arch arch, find_fn *find, struct diags *diags, struct parts *parts)
 {
-    return (struct generation_artifact){
-        .kind = kind, .name = xstrdup(name), .digest = built->artifact, .size = built->size};
+    char name[ARTIFACT_NAME_MAX];
+    bool wanted = profile->image && site_modules(site, profile->kernel);
+    int r = find(b, site, ARTIFACT_KERNEL, artifact_name_format(profile->kernel, arch, name), diags,
+                 &parts->kernel);
+    if (r == 0 && profile->image)
+        r = find(b, site, ARTIFACT_IMAGE, artifact_name_format(profile->image, arch, name), diags,
+                 &parts->image);
+    if (r == 0 && wanted)
+        r = find(b, site, ARTIFACT_MODULES, artifact_name_format(profile->kernel, arch, name), diags,
+                 &parts->modules);
+    if (r == 0)
+        r = builder_unified_inputs(site, profile, arch, &parts->kernel.artifact, &parts->image.artifact,
+                                   parts->cmdline, diags, &parts->inputs);
+    if (r == 0)
+        parts->inputs.modules = wanted ? &parts->modules.artifact : NULL;
+    return r;
 }
 
 /* ---- as it would come out now ---- */
 
-int builder_find_image(struct builder *b, const struct site *site, const char *name, struct diags *diags,
-                       struct built *ret_built)
+static int find_image(const struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                      struct built *ret_built)
 {
     struct wanted wanted;
     unsigned errors = diags->errors;
@@ -77,8 +103,8 @@ int builder_find_image(struct builder *b, const struct site *site, const char *n
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_IMAGE, name) : r;
 }
 
-static int find_kernel(struct builder *b, const struct site *site, const char *name, struct diags *diags,
-                       struct built *ret_built)
+static int find_kernel(const struct builder *b, const struct site *site, const char *name,
+                       struct diags *diags, struct built *ret_built)
 {
     struct wanted wanted;
     struct built initramfs;
@@ -91,8 +117,7 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
     env.only_cached = true;
     if (def->initramfs) {
         char image[ARTIFACT_NAME_MAX];
-        r = builder_find_image(b, site, artifact_name_format(def->initramfs, wanted.arch, image), diags,
-                               &initramfs);
+        r = find_image(b, site, artifact_name_format(def->initramfs, wanted.arch, image), diags, &initramfs);
         if (r < 0)
             return r;
     }
@@ -102,8 +127,8 @@ static int find_kernel(struct builder *b, const struct site *site, const char *n
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_KERNEL, name) : r < 0 ? r : 0;
 }
 
-static int find_modules(struct builder *b, const struct site *site, const char *name, struct diags *diags,
-                        struct built *ret_built)
+static int find_modules(const struct builder *b, const struct site *site, const char *name,
+                        struct diags *diags, struct built *ret_built)
 {
     struct wanted wanted;
     unsigned errors = diags->errors;
@@ -116,88 +141,65 @@ static int find_modules(struct builder *b, const struct site *site, const char *
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_MODULES, name) : r < 0 ? r : 0;
 }
 
-static int find_unified(struct builder *b, const struct site *site, const char *name, struct diags *diags,
-                        struct built *ret_built)
+static find_fn find_now;
+
+static int find_unified(const struct builder *b, const struct site *site, const char *name,
+                        struct diags *diags, struct built *ret_built)
 {
-    char cmdline[UNIFIED_CMDLINE_MAX], part[ARTIFACT_NAME_MAX];
     enum cpu_arch arch = ARCH_X86_64;
     unsigned errors = diags->errors;
     const struct profile *profile = profile_unified(site, name, diags, &arch);
     struct build_env env = builder_env(b, arch, diags);
-    struct built kernel, image, modules;
-    struct unified_inputs inputs;
-    bool wanted = profile && site_modules(site, profile->kernel);
+    struct parts parts;
     env.only_cached = true;
     int r = profile ? sign_check(&site->secure_boot, (int64_t)time(NULL), diags) : -ENOENT;
     if (r == 0)
-        r = find_kernel(b, site, artifact_name_format(profile->kernel, arch, part), diags, &kernel);
-    if (r == 0 && profile->image)
-        r = builder_find_image(b, site, artifact_name_format(profile->image, arch, part), diags, &image);
-    if (r == 0 && wanted)
-        r = find_modules(b, site, artifact_name_format(profile->kernel, arch, part), diags, &modules);
+        r = find_parts(b, site, profile, arch, find_now, diags, &parts);
     if (r == 0)
-        r = builder_unified_inputs(site, profile, arch, &kernel.artifact, &image.artifact, cmdline, diags,
-                                   &inputs);
-    if (r == 0)
-        inputs.modules = wanted ? &modules.artifact : NULL;
-    if (r == 0)
-        r = unified_build(&inputs, &env, ret_built);
+        r = unified_build(&parts.inputs, &env, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r < 0 ? r : 0;
 }
 
-static int find(void *user, const struct site *site, enum artifact_kind kind, const char *name,
-                struct diags *diags, struct generation_artifact *ret_artifact)
+static int find_now(const struct builder *b, const struct site *site, enum artifact_kind kind,
+                    const char *name, struct diags *diags, struct built *ret_built)
 {
-    struct builder *b = user;
-    struct built built;
-    int r = kind == ARTIFACT_IMAGE     ? builder_find_image(b, site, name, diags, &built)
-            : kind == ARTIFACT_KERNEL  ? find_kernel(b, site, name, diags, &built)
-            : kind == ARTIFACT_MODULES ? find_modules(b, site, name, diags, &built)
-                                       : find_unified(b, site, name, diags, &built);
-    if (r == 0)
-        *ret_artifact = artifact_of(kind, name, &built);
-    return r;
+    switch (kind) {
+    case ARTIFACT_IMAGE:
+        return find_image(b, site, name, diags, ret_built);
+    case ARTIFACT_KERNEL:
+        return find_kernel(b, site, name, diags, ret_built);
+    case ARTIFACT_MODULES:
+        return find_modules(b, site, name, diags, ret_built);
+    case ARTIFACT_UNIFIED:
+        return find_unified(b, site, name, diags, ret_built);
+    }
+    return -EINVAL;
 }
 
-struct artifact_source builder_source(struct builder *b)
+int builder_find_image(struct builder *b, const struct site *site, const char *name, struct diags *diags,
+                       struct built *ret_built)
 {
-    return (struct artifact_source){.find = find, .user = b};
+    return find_image(b, site, name, diags, ret_built);
 }
 
 /* ---- by the record ---- */
 
-static int find_recorded(const struct builder *b, const struct site *site, enum artifact_kind kind,
-                         const char *name, struct diags *diags, struct built *ret_built);
+static find_fn find_recorded;
 
 /* The record of a unified image, by those of its parts. */
 static int find_recorded_unified(const struct builder *b, const struct site *site, const char *name,
                                  struct diags *diags, struct built *ret_built)
 {
-    unsigned errors = diags->errors;
-    char cmdline[UNIFIED_CMDLINE_MAX], part[ARTIFACT_NAME_MAX];
     enum cpu_arch arch = ARCH_X86_64;
+    unsigned errors = diags->errors;
     const struct profile *profile = profile_unified(site, name, diags, &arch);
     struct build_env env = builder_env(b, arch, diags);
-    struct built kernel, image, modules;
-    struct unified_inputs inputs;
+    struct parts parts;
     struct digest key;
-    bool wanted = profile && site_modules(site, profile->kernel);
-    int r = profile ? find_recorded(b, site, ARTIFACT_KERNEL,
-                                    artifact_name_format(profile->kernel, arch, part), diags, &kernel)
-                    : -ENOENT;
-    if (r == 0 && profile->image)
-        r = find_recorded(b, site, ARTIFACT_IMAGE, artifact_name_format(profile->image, arch, part), diags,
-                          &image);
-    if (r == 0 && wanted)
-        r = find_recorded(b, site, ARTIFACT_MODULES, artifact_name_format(profile->kernel, arch, part), diags,
-                          &modules);
-    if (r == 0)
-        r = builder_unified_inputs(site, profile, arch, &kernel.artifact, &image.artifact, cmdline, diags,
-                                   &inputs);
+    int r = profile ? find_parts(b, site, profile, arch, find_recorded, diags, &parts) : -ENOENT;
     if (r < 0)
         return r;
-    inputs.modules = wanted ? &modules.artifact : NULL;
-    unified_definition_key(&inputs, &env, &key);
+    unified_definition_key(&parts.inputs, &env, &key);
     r = record_get(b, &key, ret_built);
     return r == -ENOENT ? not_built(diags, errors, ARTIFACT_UNIFIED, name) : r;
 }
@@ -230,8 +232,27 @@ static int find_recorded(const struct builder *b, const struct site *site, enum 
     return r == -ENOENT ? not_built(diags, errors, kind, name) : r;
 }
 
-static int find_in_record(void *user, const struct site *site, enum artifact_kind kind, const char *name,
-                          struct diags *diags, struct generation_artifact *ret_artifact)
+/* ---- for publish() ---- */
+
+static struct generation_artifact artifact_of(enum artifact_kind kind, const char *name,
+                                              const struct built *built)
+{
+    return (struct generation_artifact){
+        .kind = kind, .name = xstrdup(name), .digest = built->artifact, .size = built->size};
+}
+
+static int source_now(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                      struct diags *diags, struct generation_artifact *ret_artifact)
+{
+    struct built built;
+    int r = find_now(user, site, kind, name, diags, &built);
+    if (r == 0)
+        *ret_artifact = artifact_of(kind, name, &built);
+    return r;
+}
+
+static int source_recorded(void *user, const struct site *site, enum artifact_kind kind, const char *name,
+                           struct diags *diags, struct generation_artifact *ret_artifact)
 {
     struct built built;
     int r = find_recorded(user, site, kind, name, diags, &built);
@@ -240,7 +261,12 @@ static int find_in_record(void *user, const struct site *site, enum artifact_kin
     return r;
 }
 
+struct artifact_source builder_source(struct builder *b)
+{
+    return (struct artifact_source){.find = source_now, .user = b};
+}
+
 struct artifact_source builder_recorded_source(struct builder *b)
 {
-    return (struct artifact_source){.find = find_in_record, .user = b};
+    return (struct artifact_source){.find = source_recorded, .user = b};
 }
