@@ -74,22 +74,50 @@ static void add_at(struct hash *hash, int folder, const char *name, unsigned dep
 }
 
 /* A folder on the way must let everybody through, else some would see what is behind it and some not. */
-static void add_beneath(struct hash *hash, int at, const char *path)
+static bool is_open_folder(int root, const char *path)
 {
-    cleanup_close int folder = dup(at);
+    cleanup_close int fd = look(root, path);
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 0001);
+}
+
+/* One name further on `way`, which is beneath `root` and has no `..` in it. False: it does not go on there.
+ */
+static bool go_on(int root, struct str *way, const char *name, size_t length)
+{
+    if (length == 0 || (length == 1 && name[0] == '.'))
+        return true;
+    if (way->len && !is_open_folder(root, way->s))
+        return false;
+    if (length != 2 || strncmp(name, "..", 2) != 0) {
+        str_add(way, way->len ? "/" : "");
+        str_add_n(way, name, length);
+        return true;
+    }
+    const char *slash = way->len ? strrchr(way->s, '/') : NULL;
+    bool inside = way->len > 0; /* else it leaves the root */
+    way->len = slash ? (size_t)(slash - way->s) : 0;
+    if (way->s)
+        way->s[way->len] = '\0';
+    return inside;
+}
+
+static void add_beneath(struct hash *hash, int root, const char *path)
+{
+    cleanup_str struct str way = {0};
     size_t length;
-    for (; path[length = strcspn(path, "/")]; path += length + strspn(path + length, "/")) {
-        cleanup_free char *name = xstrndup(path, length);
-        struct stat st;
-        int next = look(folder, name);
-        close(folder);
-        folder = next;
-        if (folder < 0 || fstat(folder, &st) < 0 || !S_ISDIR(st.st_mode) || !(st.st_mode & 0001)) {
+    for (; *path; path += length + strspn(path + length, "/")) {
+        length = strcspn(path, "/");
+        if (!go_on(root, &way, path, length)) {
             hash_field(hash, NULL);
             return;
         }
     }
-    add_at(hash, folder, path[0] ? path : ".", 0);
+    char *slash = way.len ? strrchr(way.s, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    cleanup_close int folder = slash ? look(root, way.s) : -1;
+    add_at(hash, slash ? folder : root, slash ? slash + 1 : way.len ? way.s : ".", 0);
 }
 
 void stamp_add(struct hash *hash, const char *root, const char *path)

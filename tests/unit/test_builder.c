@@ -343,6 +343,30 @@ static void the_record_goes_by_the_definition(void **state)
     assert_int_equal(find_recorded(f, "nosuch"), -ENOENT);
 }
 
+/* `..` on the way to a file leads nowhere else, as long as it stays in the configuration folder. */
+static void files_above_the_definition_are_looked_at(void **state)
+{
+    static const char *const ways[] = {"../shared/file", "./../images/../shared//file",
+                                       "../shared/deeper/../file", "../images/.././shared/file"};
+    struct fixture *f = *state;
+    put(f, "shared/deeper/other", "one\n");
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        cleanup_free char *text =
+            xasprintf("busybox: none\ncompression: none\nfiles:\n  - {path: /a, from: %s}\n", ways[i]);
+        put(f, "shared/file", "one\n");
+        edit(f, "images/tiny.yaml", text);
+        build_tiny(f);
+        assert_int_equal(find_recorded(f, "tiny"), 0);
+        put(f, "shared/file", "another\n");
+        assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+    }
+    edit(f, "images/tiny.yaml",
+         "busybox: none\ncompression: none\nfiles:\n  - {path: /c, tree: ../shared}\n");
+    build_tiny(f);
+    put(f, "shared/deeper/other", "another\n");
+    assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+}
+
 /* What the definition built to last, also when that is what it built to once before. */
 static void the_record_is_of_the_last_build(void **state)
 {
@@ -405,12 +429,18 @@ int main(void)
 {
 #define BUILDER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        BUILDER_TEST(what_profiles_use_is_selected_once), BUILDER_TEST(names_are_selected),
-        BUILDER_TEST(kernels_of_classes_are_selected),    BUILDER_TEST(only_what_is_built_is_found),
-        BUILDER_TEST(budgets_come_from_profiles),         BUILDER_TEST(source_date_epoch_is_obeyed),
-        BUILDER_TEST(the_record_goes_by_the_definition),  BUILDER_TEST(the_record_is_of_the_last_build),
-        BUILDER_TEST(each_architecture_is_selected),      BUILDER_TEST(each_architecture_is_built),
+        BUILDER_TEST(what_profiles_use_is_selected_once),
+        BUILDER_TEST(names_are_selected),
+        BUILDER_TEST(kernels_of_classes_are_selected),
+        BUILDER_TEST(only_what_is_built_is_found),
+        BUILDER_TEST(budgets_come_from_profiles),
+        BUILDER_TEST(source_date_epoch_is_obeyed),
+        BUILDER_TEST(the_record_goes_by_the_definition),
+        BUILDER_TEST(the_record_is_of_the_last_build),
+        BUILDER_TEST(each_architecture_is_selected),
+        BUILDER_TEST(each_architecture_is_built),
         BUILDER_TEST(programs_of_each_architecture),
+        BUILDER_TEST(files_above_the_definition_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
