@@ -14,12 +14,12 @@ _Static_assert((int)IMAGE_UNCHANGED == (int)KERNEL_UNCHANGED &&
                    (int)IMAGE_UNCHANGED == (int)MODULES_UNCHANGED,
                "one meaning for all");
 
-static int record(const struct builder *b, const struct site *site, const struct digest *initramfs,
-                  const struct build_item *item)
+/* The key of the record, to be taken before the build: whoever edits a file meanwhile has not got it built.
+ */
+static int key_of(const struct builder *b, const struct site *site, const struct digest *initramfs,
+                  const struct build_item *item, struct digest *ret_key)
 {
-    struct digest key;
-    int r = record_key(b, site, item->kind, item->name, item->arch, initramfs, b->env.diags, &key);
-    return r < 0 ? r : record_put(b, &key, &item->built);
+    return record_key(b, site, item->kind, item->name, item->arch, initramfs, b->env.diags, ret_key);
 }
 
 static int build_image(struct builder *b, const struct site *site, struct build_item *item)
@@ -27,12 +27,14 @@ static int build_image(struct builder *b, const struct site *site, struct build_
     const struct image_def *def = site_image(site, item->name);
     struct build_env env = builder_env(b, item->arch, b->env.diags);
     struct image_inputs inputs = builder_image_inputs(b, site, item->name, item->arch);
+    struct digest key;
     image_result_clear(&item->image); /* of an earlier round */
-    int outcome = image_build(&env, def, &inputs, &item->image);
+    int r = key_of(b, site, NULL, item, &key);
+    int outcome = r < 0 ? r : image_build(&env, def, &inputs, &item->image);
     if (outcome < 0)
         return outcome;
     item->built = item->image.built;
-    int r = record(b, site, NULL, item);
+    r = record_put(b, &key, &item->built);
     return r < 0 ? r : outcome;
 }
 
@@ -43,6 +45,7 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
     const struct kernel_def *def = site_kernel(site, item->name);
     struct build_env env = builder_env(b, item->arch, b->env.diags);
     const struct digest *initramfs = NULL;
+    struct digest key;
     VEC_EACH(other, &list->items) {
         if (!def->initramfs || other->kind != ARTIFACT_IMAGE || other->arch != item->arch ||
             !str_eq(other->name, def->initramfs))
@@ -52,15 +55,16 @@ static int build_kernel(struct builder *b, const struct site *site, const struct
                               def->name, def->initramfs);
         initramfs = &other->built.artifact;
     }
-    int outcome = kernel_build(def, initramfs, &env, &item->built);
-    int r = outcome < 0 ? outcome : sign_artifact(&site->secure_boot, &env, &item->built, &item->built);
+    int r = key_of(b, site, initramfs, item, &key);
+    int outcome = r < 0 ? r : kernel_build(def, initramfs, &env, &item->built);
+    r = outcome < 0 ? outcome : sign_artifact(&site->secure_boot, &env, &item->built, &item->built);
     if (r == 0)
         outcome = 0; /* signed now */
     if (r == SIGN_NOT_NEEDED && site->secure_boot.key)
         progress_say(b->env.progress, "kernel %s: not signed: it has no EFI stub, or a signature already",
                      def->name);
     if (r >= 0)
-        r = record(b, site, initramfs, item);
+        r = record_put(b, &key, &item->built);
     return r < 0 ? r : outcome;
 }
 
@@ -73,8 +77,10 @@ static int build_modules(struct builder *b, const struct site *site, const struc
             other->outcome < 0)
             return other->outcome;
     struct build_env env = builder_env(b, item->arch, b->env.diags);
-    int outcome = modules_build(&env, site_kernel(site, item->name), &item->built);
-    int r = outcome < 0 ? outcome : record(b, site, NULL, item);
+    struct digest key;
+    int r = key_of(b, site, NULL, item, &key);
+    int outcome = r < 0 ? r : modules_build(&env, site_kernel(site, item->name), &item->built);
+    r = outcome < 0 ? outcome : record_put(b, &key, &item->built);
     return r < 0 ? r : outcome;
 }
 
@@ -112,10 +118,10 @@ static int build_unified(struct builder *b, const struct site *site, const struc
     if (r < 0)
         return r;
     inputs.modules = modules;
+    unified_definition_key(&inputs, &env, &key);
     int outcome = unified_build(&inputs, &env, &item->built);
     if (outcome < 0)
         return outcome;
-    unified_definition_key(&inputs, &env, &key);
     r = record_put(b, &key, &item->built);
     return r < 0 ? r : outcome;
 }

@@ -8,8 +8,9 @@
 #include "build/artifact.h"
 #include "builder/builder.h"
 
-/* The key of a definition as it is now. `initramfs` is the image inside a kernel, or NULL. Not for unified
- * images, which have unified_definition_key. 0 or -errno with diagnostics. */
+/* The key of a definition as it is now; whoever builds it takes the key first. `initramfs` is the image
+ * inside a kernel, or NULL. Not for unified images, which have unified_definition_key. 0 or -errno with
+ * diagnostics. */
 int record_key(const struct builder *b, const struct site *site, enum artifact_kind kind, const char *name,
                enum cpu_arch arch, const struct digest *initramfs, struct diags *diags,
                struct digest *ret_key);

@@ -160,15 +160,27 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
     return r;
 }
 
+/* The same once more, aloud. */
+static int say_why(const struct kernel_def *def, const struct digest *initramfs, const struct build_env *env,
+                   int result)
+{
+    cleanup_kernel_work struct kernel_work w = kernel_work_of(def, env);
+    int r = kernel_merge(&w, initramfs);
+    return r < 0 ? r : result;
+}
+
 int kernel_definition_key(const struct kernel_def *def, const struct digest *initramfs,
                           const struct build_env *env, struct digest *ret_key)
 {
-    cleanup_kernel_work struct kernel_work w = kernel_work_of(def, env);
+    cleanup_diags struct diags notes = {0}; /* the build says them */
+    struct build_env quiet = *env;
+    quiet.diags = &notes;
+    cleanup_kernel_work struct kernel_work w = kernel_work_of(def, &quiet);
     const struct source *s = &def->source;
     struct hash hash;
     int r = kernel_merge(&w, initramfs);
     if (r < 0)
-        return r;
+        return say_why(def, initramfs, env, r);
     hash_init(&hash);
     hash_field(&hash, DEFINITION_RECIPE);
     if (env->arch != ARCH_X86_64)

@@ -343,6 +343,58 @@ static void the_record_goes_by_the_definition(void **state)
     assert_int_equal(find_recorded(f, "nosuch"), -ENOENT);
 }
 
+/* Edits a file when the image has been written, and before it is recorded. */
+struct late_edit {
+    struct progress progress;
+    const struct fixture *fixture;
+    bool done;
+};
+
+static void edit_late(struct progress *p, const char *task, uint64_t done, uint64_t total, const char *detail)
+{
+    struct late_edit *late = (struct late_edit *)p;
+    if (!late->done && total && done >= total) {
+        put(late->fixture, "images/beside", "edited\n");
+        late->done = true;
+    }
+}
+
+static void say_nothing(struct progress *p, const char *text)
+{
+}
+
+/* What was edited during a build has not been built. */
+static void an_edit_during_the_build_is_not_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct late_edit late = {.progress = {.update = edit_late, .say = say_nothing}, .fixture = f};
+    builder_free(f->builder);
+    f->env.progress = &late.progress;
+    assert_int_equal(builder_new(&f->env, f->dir, &f->builder), 0);
+    put(f, "images/beside", "one\n");
+    edit(f, "images/tiny.yaml", "busybox: none\ncompression: none\nfiles:\n  - {path: /a, from: beside}\n");
+    build_tiny(f);
+    assert_true(late.done);
+    assert_int_equal(find_recorded(f, "tiny"), -ENOENT);
+    build_tiny(f);
+    assert_int_equal(find_recorded(f, "tiny"), 0);
+}
+
+/* A fragment that overrides another one is a note of the build, not of every look at the record. */
+static void looking_says_no_notes(void **state)
+{
+    struct fixture *f = *state;
+    struct artifact_source source = builder_recorded_source(f->builder);
+    struct generation_artifact found = {0};
+    edit(f, "kernels/plain.config", "# CONFIG_64BIT is not set\n");
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_KERNEL, "plain", &f->diags, &found), -ENOENT);
+    assert_int_equal(f->diags.list.n, 1);
+    assert_non_null(strstr(f->diags.list.items[0].text, "kernel plain is not built"));
+    edit(f, "kernels/plain.config", "64BIT off\n");
+    assert_int_equal(source.find(source.user, f->site, ARTIFACT_KERNEL, "plain", &f->diags, &found), -EINVAL);
+    assert_non_null(strstr(f->diags.list.items[f->diags.list.n - 1].text, "is no configuration line"));
+}
+
 /* `..` on the way to a file leads nowhere else, as long as it stays in the configuration folder. */
 static void files_above_the_definition_are_looked_at(void **state)
 {
@@ -441,6 +493,8 @@ int main(void)
         BUILDER_TEST(each_architecture_is_built),
         BUILDER_TEST(programs_of_each_architecture),
         BUILDER_TEST(files_above_the_definition_are_looked_at),
+        BUILDER_TEST(an_edit_during_the_build_is_not_lost),
+        BUILDER_TEST(looking_says_no_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
