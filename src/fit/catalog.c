@@ -38,7 +38,7 @@ static void add_module(struct catalog *c, const char *value, bool builtin)
     size_t length = strcspn(value, " ");
     if (length == 0 || value[length] != ' ' || !value[length + 1])
         return;
-    struct module *m = VEC_ADD(&c->modules);
+    struct catalog_module *m = VEC_ADD(&c->modules);
     m->name = module_name(value, length);
     m->path = xstrdup(value + length + 1);
     m->builtin = builtin;
@@ -57,7 +57,7 @@ static void read_line(struct catalog *c, const char *line)
     size_t length = strcspn(line, " ");
     cleanup_free char *key = xstrndup(line, length);
     const char *value = line + length + (line[length] == ' ');
-    struct module *last = c->modules.n ? &c->modules.items[c->modules.n - 1] : NULL;
+    struct catalog_module *last = c->modules.n ? &c->modules.items[c->modules.n - 1] : NULL;
     if (!*value)
         return;
     if (str_eq(key, "module") || str_eq(key, "builtin"))
@@ -76,7 +76,7 @@ static void read_line(struct catalog *c, const char *line)
 
 static int compare_modules(const void *a, const void *b)
 {
-    return strcmp(((const struct module *)a)->name, ((const struct module *)b)->name);
+    return strcmp(((const struct catalog_module *)a)->name, ((const struct catalog_module *)b)->name);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -94,7 +94,7 @@ void catalog_parse(const char *text, struct catalog *ret_catalog)
         line += length + (line[length] == '\n');
     }
     if (c.modules.n)
-        qsort(c.modules.items, c.modules.n, sizeof(struct module), compare_modules);
+        qsort(c.modules.items, c.modules.n, sizeof(struct catalog_module), compare_modules);
     if (c.config.n)
         qsort(c.config.items, c.config.n, sizeof(char *), compare_names);
     if (!c.kernel)
@@ -102,12 +102,12 @@ void catalog_parse(const char *text, struct catalog *ret_catalog)
     *ret_catalog = c;
 }
 
-const struct module *catalog_module(const struct catalog *c, const char *name)
+const struct catalog_module *catalog_module(const struct catalog *c, const char *name)
 {
     cleanup_free char *plain = module_name(name, strlen(name));
-    struct module key = {.name = plain};
+    struct catalog_module key = {.name = plain};
     return c->modules.n
-               ? bsearch(&key, c->modules.items, c->modules.n, sizeof(struct module), compare_modules)
+               ? bsearch(&key, c->modules.items, c->modules.n, sizeof(struct catalog_module), compare_modules)
                : NULL;
 }
 
@@ -125,7 +125,7 @@ static unsigned weight_of(const char *alias)
     return weight;
 }
 
-static void match_module(const struct module *m, const char *modalias, struct driver_matches *matches)
+static void match_module(const struct catalog_module *m, const char *modalias, struct driver_matches *matches)
 {
     struct driver_match best = {.module = m, .sure = ALIAS_NO};
     VEC_EACH(alias, &m->aliases) {

@@ -16,7 +16,7 @@
 #include "build/env.h"
 #include "fit/alias.h"
 
-struct module {
+struct catalog_module {
     char *name; /* with _ for - */
     char *path; /* its object in the tree, without a suffix: drivers/net/.../e1000e */
     bool builtin;
@@ -26,9 +26,9 @@ struct module {
 };
 
 struct catalog {
-    char *kernel;               /* release */
-    VEC(struct module) modules; /* sorted by name */
-    VEC(char *) config;         /* names that are y or m there, without CONFIG_, sorted */
+    char *kernel;                       /* release */
+    VEC(struct catalog_module) modules; /* sorted by name */
+    VEC(char *) config;                 /* names that are y or m there, without CONFIG_, sorted */
 };
 
 void catalog_free(struct catalog *c);
@@ -46,12 +46,12 @@ void catalog_parse(const char *text, struct catalog *ret_catalog);
 int catalog_get(const struct build_env *env, const char *source, struct catalog *ret_catalog);
 
 /* `-` and `_` are the same in it. NULL: none. */
-const struct module *catalog_module(const struct catalog *c, const char *name);
+const struct catalog_module *catalog_module(const struct catalog *c, const char *name);
 bool catalog_has(const struct catalog *c, const char *symbol);
 
 /* One driver for one device. */
 struct driver_match {
-    const struct module *module;
+    const struct catalog_module *module;
     const char *alias; /* the pattern; the most particular one that matched */
     enum alias_match sure;
     unsigned weight; /* of the pattern: how many of its characters are no `*` */

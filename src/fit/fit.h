@@ -26,7 +26,8 @@ const char *device_outcome_name(enum device_outcome outcome);
 /* A driver that some device needs, once. */
 struct fit_driver {
     char *name;
-    const struct module *module; /* of the catalog; NULL: built into every kernel that has its symbols */
+    const struct catalog_module
+        *module; /* of the catalog; NULL: built into every kernel that has its symbols */
     struct driver_symbols symbols;
     char *failure; /* why it cannot be had; NULL: it is asked for */
     char *why;     /* why it is there when no device names it; NULL */

@@ -96,7 +96,7 @@ static size_t driver_index(struct fit *fit, const char *name)
 }
 
 /* The module, and those that it wants beside it. */
-static size_t add_module(struct fit *fit, const char *tree, const struct module *module)
+static size_t add_module(struct fit *fit, const char *tree, const struct catalog_module *module)
 {
     size_t index = driver_index(fit, module->name);
     struct fit_driver *driver = &fit->drivers.items[index];
@@ -106,7 +106,7 @@ static size_t add_module(struct fit *fit, const char *tree, const struct module 
     if (!driver->symbols.symbol && driver_symbols_find(tree, module->path, &driver->symbols) < 0)
         driver->failure = xasprintf("no Kbuild file of the tree builds %s.o", module->path);
     VEC_EACH(name, &module->beside) {
-        const struct module *other = catalog_module(&fit->catalog, *name);
+        const struct catalog_module *other = catalog_module(&fit->catalog, *name);
         if (!other)
             continue;
         size_t beside = add_module(fit, tree, other);
@@ -149,7 +149,7 @@ static const char *left_out(const struct fit_options *options, const char *kind)
     return wanted ? NULL : kind;
 }
 
-static const char *kind_left_out(const struct fit_options *options, const struct module *module)
+static const char *kind_left_out(const struct fit_options *options, const struct catalog_module *module)
 {
     return left_out(options, driver_kind(module->path));
 }
@@ -213,7 +213,8 @@ static void use_named(struct fit *fit, const char *tree, const struct fit_option
                       struct fit_device *d)
 {
     const struct device *device = d->device;
-    const struct module *module = device->driver ? catalog_module(&fit->catalog, device->driver) : NULL;
+    const struct catalog_module *module =
+        device->driver ? catalog_module(&fit->catalog, device->driver) : NULL;
     struct driver_matches matches = {0};
     if (!module && device->modules) {
         cleanup_free char *first = xstrndup(device->modules, strcspn(device->modules, " "));
@@ -299,7 +300,7 @@ static void add_behind(struct fit *fit, const char *tree, const struct fit_optio
         bool wanted = false;
         VEC_EACH(driver, &fit->drivers)
             wanted = wanted || (driver->module && str_starts(driver->module->path, b->prefix));
-        const struct module *module = catalog_module(&fit->catalog, b->module);
+        const struct catalog_module *module = catalog_module(&fit->catalog, b->module);
         if (!wanted || !module || has_bus(&fit->hardware, b->bus) || kind_left_out(options, module))
             continue;
         size_t index = add_module(fit, tree, module);

@@ -39,6 +39,8 @@ int kernel_build_packaged(struct kernel_work *w, struct built *ret_built)
     hash_init(&hash);
     hash_field(&hash, PACKAGED_RECIPE);
     hash_field(&hash, digest_format(&input.digest, hex));
+    if (w->env->arch != ARCH_X86_64) /* the same package is refused for another one */
+        hash_field(&hash, arch_name(w->env->arch));
     hash_end(&hash, &key);
     if (built_get(w->env->cache_dir, w->env->artifact_dir, &key, ret_built) == 0)
         return KERNEL_UNCHANGED;

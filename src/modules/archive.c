@@ -33,7 +33,15 @@ static enum compression compression_of(const struct kernel_def *def, int *ret_le
     return COMPRESSION_ZSTD;
 }
 
-static void key_of(const struct kernel_def *def, const struct digest *package, struct digest *ret_key)
+/* The same package is refused for another architecture. */
+static void hash_arch(struct hash *hash, const struct build_env *env)
+{
+    if (env->arch != ARCH_X86_64)
+        hash_field(hash, arch_name(env->arch));
+}
+
+static void key_of(const struct build_env *env, const struct kernel_def *def, const struct digest *package,
+                   struct digest *ret_key)
 {
     struct hash hash;
     char hex[DIGEST_TEXT_MAX];
@@ -46,6 +54,7 @@ static void key_of(const struct kernel_def *def, const struct digest *package, s
     hash_field(&hash, compression);
     VEC_EACH(name, &def->modules)
         hash_field(&hash, *name);
+    hash_arch(&hash, env);
     hash_end(&hash, ret_key);
 }
 
@@ -65,6 +74,7 @@ void modules_definition_key(const struct build_env *env, const struct kernel_def
     }
     VEC_EACH(name, &def->modules)
         hash_field(&hash, *name);
+    hash_arch(&hash, env);
     hash_end(&hash, ret_key);
 }
 
@@ -209,7 +219,7 @@ int modules_build(const struct build_env *env, const struct kernel_def *def, str
     int r = kernel_package_fetch(env, &def->source, &input);
     if (r < 0)
         return r;
-    key_of(def, &input.digest, &key);
+    key_of(env, def, &input.digest, &key);
     if (built_get(env->cache_dir, env->artifact_dir, &key, ret_built) == 0)
         return MODULES_UNCHANGED;
     if (env->only_cached)

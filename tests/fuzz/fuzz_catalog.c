@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct driver_matches matches = {0};
     catalog_parse(text, &catalog);
     VEC_EACH(m, &catalog.modules) {
-        const struct module *found = catalog_module(&catalog, m->name);
+        const struct catalog_module *found = catalog_module(&catalog, m->name);
         if (!found || !str_eq(found->name, m->name) || !m->path[0])
             abort();
     }

@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "build/kernel_package.h"
 #include "fit/catalog.h"
+#include "kernel/kernel.h"
+#include "modules/archive.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -174,6 +176,33 @@ static void other_architectures_are_refused(void **state)
     assert_non_null(strstr(p->diags.list.items[0].text, "is for arm64"));
 }
 
+/* What was built of a package for one architecture is not what another one gets of it. */
+static void built_for_one_architecture(void **state)
+{
+    struct place *p = *state;
+    const struct content content = {"native", NULL, "amd64", true, "lib"};
+    cleanup_free char *deb = make_package(p, &content), *artifacts = xasprintf("%s/artifacts", p->dir);
+    char name[] = "native", module[] = "acme_net", *modules[] = {module};
+    const struct kernel_def def = {.name = name,
+                                   .source = {.kind = SOURCE_DISTRIBUTION, .where = deb},
+                                   .modules = {.items = modules, .n = 1}};
+    struct build_env other = p->env;
+    struct built built;
+    struct digest here, there;
+    p->env.artifact_dir = other.artifact_dir = artifacts;
+    other.arch = ARCH_ARM64;
+    assert_int_equal(kernel_build(&def, NULL, &p->env, &built), 0);
+    assert_int_equal(kernel_build(&def, NULL, &p->env, &built), KERNEL_UNCHANGED);
+    assert_int_equal(kernel_build(&def, NULL, &other, &built), -EINVAL);
+    assert_int_equal(modules_build(&p->env, &def, &built), 0);
+    assert_int_equal(modules_build(&p->env, &def, &built), MODULES_UNCHANGED);
+    assert_int_equal(modules_build(&other, &def, &built), -EINVAL);
+    assert_int_equal(p->diags.errors, 2);
+    modules_definition_key(&p->env, &def, &here);
+    modules_definition_key(&other, &def, &there);
+    assert_false(digest_equal(&here, &there));
+}
+
 /* Puts a package into the cache as apt's download would be, which keeps apt out of this. */
 static void put_into_cache(const struct place *p, const char *name, const char *deb)
 {
@@ -188,7 +217,7 @@ static void put_into_cache(const struct place *p, const char *name, const char *
 
 static void assert_driver(const struct catalog *catalog)
 {
-    const struct module *m = catalog_module(catalog, "acme-net");
+    const struct catalog_module *m = catalog_module(catalog, "acme-net");
     assert_string_equal(catalog->kernel, VERSION);
     assert_non_null(m);
     assert_string_equal(m->path, "drivers/net/acme-net");
@@ -228,10 +257,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_kernel_is_opened),
-        TEST(lacking_parts_are_said),
-        TEST(other_architectures_are_refused),
-        TEST(catalogs_of_all_forms),
+        TEST(a_kernel_is_opened),         TEST(lacking_parts_are_said), TEST(other_architectures_are_refused),
+        TEST(built_for_one_architecture), TEST(catalogs_of_all_forms),
     };
     return cmocka_run_group_tests_name("kernel_package", tests, NULL, NULL);
 }
