@@ -135,17 +135,21 @@ static int copy_folder(const struct kernel_folder *f, const char *from)
     return file_exists(tools) && nftw(tools, rename_in_command, 32, FTW_PHYS) != 0 ? -EIO : 0;
 }
 
-/* Without a copy there is more to compile, which is no reason to fail. */
-static bool begin_as_copy(const struct kernel_folder *f)
+enum { COPIED = 1 };
+
+/* Without a copy there is more to compile, which is no reason to fail. COPIED; 0: the folder is as it was;
+ * -errno: part of a copy is in it, which make would take for good. */
+static int begin_as_copy(const struct kernel_folder *f)
 {
     cleanup_free char *from = nearest_folder(f);
     if (!from)
-        return false;
+        return 0;
     cleanup_close int lock = build_try_lock(f->env, name_in(from));
     if (lock < 0)
-        return false;
+        return 0;
     progress_update(f->env->progress, f->label, 0, 0, "what another kernel has in common with it");
-    return copy_folder(f, from) == 0;
+    int r = copy_folder(f, from);
+    return r < 0 ? r : COPIED;
 }
 
 int kernel_folder_prepare(const struct kernel_folder *f)
@@ -155,9 +159,8 @@ int kernel_folder_prepare(const struct kernel_folder *f)
     if (known && !kernel_folder_is_empty(f))
         return 0;
     unlink(stamp);
-    int r = 0;
-    if (!begin_as_copy(f) && !known)
-        r = dir_remove(f->path);
+    int copied = begin_as_copy(f);
+    int r = copied < 0 || (copied == 0 && !known) ? dir_remove(f->path) : 0;
     if (r == 0)
         r = dir_make(f->path);
     if (r == 0)
