@@ -46,7 +46,7 @@ int build_lock(const struct build_env *env, const char *name)
     cleanup_close int fd = open_lock(env, name);
     if (fd < 0)
         return diag_errno(env->diags, fd, "cannot write to the cache folder %s", env->cache_dir);
-    progress_say(env->progress, "%s: another rambox is building it; waiting", name);
+    progress_say(env->progress, "%s: another rambox is busy with it; waiting", name);
     while (flock(fd, LOCK_EX) < 0)
         if (errno != EINTR)
             return diag_errno(env->diags, -errno, "cannot lock %s/work/%s.lock", env->cache_dir, name);

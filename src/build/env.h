@@ -35,8 +35,8 @@ struct build_env {
 /* The number behind -j: env->jobs, or the processors this process may use. */
 unsigned build_jobs(const struct build_env *env);
 
-/* Holds the build of `name` for this process alone, until the descriptor is closed; waits for another one. A
- * descriptor, or -errno with a diagnostic. */
+/* Holds what `name` stands for, such as the build of one kernel, for this process alone until the descriptor
+ * is closed; waits for another one. A descriptor, or -errno with a diagnostic. */
 int build_lock(const struct build_env *env, const char *name);
 
 /* The same without waiting: -EWOULDBLOCK when another process has it, and no diagnostics. */

@@ -18,6 +18,30 @@ void input_clear(struct input *input)
 
 /* ---- a folder that is either whole or not there ---- */
 
+/* Begins whatever is made under a temporary name beside `final`: what two builders want is fetched or
+ * unpacked by one of them, while the other waits and then looks again. What a builder that was killed left
+ * there goes. A descriptor that holds it until it is closed, or -errno with a diagnostic. */
+static int hold(const struct build_env *env, const char *final)
+{
+    cleanup_free char *name = xstrdup(final + strlen(env->cache_dir) + 1);
+    const char *slash = strrchr(final, '/');
+    cleanup_free char *parent = xstrndup(final, (size_t)(slash - final));
+    cleanup_free char *left = xasprintf("%s.part.", slash + 1);
+    char **names = NULL;
+    for (char *c = name; *c; c++)
+        *c = *c == '/' ? '-' : *c;
+    int lock = build_lock(env, name);
+    if (lock < 0 || dir_names(parent, NULL, &names) < 0)
+        return lock;
+    for (char **entry = names; *entry; entry++) {
+        cleanup_free char *path = xasprintf("%s/%s", parent, *entry);
+        if (str_starts(*entry, left))
+            (void)dir_remove(path);
+    }
+    names_free(names);
+    return lock;
+}
+
 /* Makes an empty temporary folder beside `final`; the caller's. NULL after a diagnostic. */
 static char *folder_begin(const struct build_env *env, const char *final)
 {
@@ -33,17 +57,20 @@ static char *folder_begin(const struct build_env *env, const char *final)
     return TAKE_PTR(temp);
 }
 
-/* Puts it in its place; when another builder was faster, its result is kept. */
+/* Puts it in its place, at one stroke. What is there was to be fetched again, or is no good. */
 static int folder_end(const struct build_env *env, const char *temp, const char *final)
 {
-    if (env->refresh)
-        (void)dir_remove(final);
-    if (chmod(temp, 0755) == 0 && rename(temp, final) == 0)
-        return 0;
+    if (chmod(temp, 0755) == 0) {
+        if (rename(temp, final) == 0)
+            return 0;
+        bool taken = errno == EEXIST || errno == ENOTEMPTY;
+        if (taken && renameat2(AT_FDCWD, temp, AT_FDCWD, final, RENAME_EXCHANGE) == 0) {
+            (void)dir_remove(temp);
+            return 0;
+        }
+    }
     int r = -errno;
     (void)dir_remove(temp);
-    if (r == -EEXIST || r == -ENOTEMPTY)
-        return 0;
     return diag_errno(env->diags, r, "cannot put %s in its place", final);
 }
 
@@ -331,8 +358,11 @@ static int fetch_by_apt(const struct build_env *env, const char *kind, const cha
     if (env->only_cached)
         return -ENOENT;
     progress_update(env->progress, "fetch", 0, 0, name);
-    if (!env->refresh)
-        (void)dir_remove(final); /* it is there, but damaged, or it is not there */
+    cleanup_close int lock = hold(env, final);
+    if (lock < 0)
+        return lock;
+    if (!env->refresh && load_input(final, suffix, ret_input) == 0)
+        return 0; /* by the one we waited for */
     cleanup_free char *temp = folder_begin(env, final);
     if (!temp)
         return -EIO;
@@ -451,12 +481,18 @@ int fetch_url(const struct build_env *env, const char *url, const struct digest 
         return diag_error(env->diags, NULL, "%s: a URL needs its checksum; add `sha256:` beside it", url);
     cleanup_free char *folder = xasprintf("%s/inputs/url", env->cache_dir);
     cleanup_free char *final = xasprintf("%s/%s", folder, digest_format(sha256, hex));
+    cleanup_close int lock = -1;
+    if (!file_exists(final)) {
+        if (env->only_cached)
+            return -ENOENT;
+        lock = hold(env, final);
+        if (lock < 0)
+            return lock;
+    }
     if (file_exists(final)) {
         *ret_input = (struct input){.path = TAKE_PTR(final), .digest = *sha256, .cached = true};
         return 0;
     }
-    if (env->only_cached)
-        return -ENOENT;
     cleanup_free char *temp = xasprintf("%s.part.XXXXXX", final);
     int r = dir_make(folder);
     cleanup_close int fd = r < 0 ? -1 : mkostemp(temp, O_CLOEXEC);
@@ -565,23 +601,32 @@ static void say_unpack(const struct build_env *env, const struct input *input)
     progress_update(env->progress, "unpack", 0, 0, slash ? slash + 1 : input->path);
 }
 
+/* Unpacks a .deb, and has it finished. */
+static int unpack_whole(const struct build_env *env, const struct input *input,
+                        int (*finish)(const struct build_env *env, const char *folder), const char *final)
+{
+    cleanup_free char *temp = folder_begin(env, final);
+    if (!temp)
+        return -EIO;
+    int r = run_tool(env, input->path, (const char *const[]){"dpkg-deb", "-x", input->path, temp, NULL});
+    if (r == 0 && finish)
+        r = finish(env, temp);
+    if (r == 0)
+        return folder_end(env, temp, final);
+    (void)dir_remove(temp);
+    return r;
+}
+
 int unpack_package(const struct build_env *env, const struct input *input,
                    int (*finish)(const struct build_env *env, const char *folder), char **ret_folder)
 {
     cleanup_free char *final = tree_folder(env, input);
     if (!file_exists(final)) {
         say_unpack(env, input);
-        cleanup_free char *temp = folder_begin(env, final);
-        if (!temp)
-            return -EIO;
-        int r = run_tool(env, input->path, (const char *const[]){"dpkg-deb", "-x", input->path, temp, NULL});
-        if (r == 0 && finish)
-            r = finish(env, temp);
-        if (r < 0) {
-            (void)dir_remove(temp);
-            return r;
-        }
-        r = folder_end(env, temp, final);
+        cleanup_close int lock = hold(env, final);
+        if (lock < 0)
+            return lock;
+        int r = file_exists(final) ? 0 : unpack_whole(env, input, finish, final);
         if (r < 0)
             return r;
     }
@@ -589,34 +634,42 @@ int unpack_package(const struct build_env *env, const struct input *input,
     return 0;
 }
 
-int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree)
+static int unpack_source(const struct build_env *env, const struct input *input, const char *top,
+                         const char *final)
 {
-    cleanup_free char *final = tree_folder(env, input);
-    char *tree = find_top(final, top);
-    if (tree) {
-        *ret_tree = tree;
-        return 0;
-    }
-    say_unpack(env, input);
-    (void)dir_remove(final); /* without `top` it is no tree */
     cleanup_free char *temp = folder_begin(env, final);
     if (!temp)
         return -EIO;
     int r = str_ends(input->path, ".deb")   ? unpack_deb(env, input->path, temp)
             : str_ends(input->path, ".dsc") ? unpack_dsc(env, input->path, temp)
                                             : unpack_tarball(env, input->path, temp);
-    if (r < 0) {
-        (void)dir_remove(temp);
-        return r;
-    }
-    r = folder_end(env, temp, final);
-    if (r < 0)
-        return r;
-    tree = find_top(final, top);
+    cleanup_free char *tree = r < 0 ? NULL : find_top(temp, top);
+    if (r == 0 && !tree)
+        r = diag_error(env->diags, NULL, "%s has no %s in it", input->path, top);
+    if (r == 0)
+        return folder_end(env, temp, final);
+    (void)dir_remove(temp);
+    return r;
+}
+
+int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree)
+{
+    cleanup_free char *final = tree_folder(env, input);
+    char *tree = find_top(final, top);
     if (!tree) {
-        diag_error(env->diags, NULL, "%s has no %s in it", input->path, top);
-        return -EINVAL;
+        say_unpack(env, input);
+        cleanup_close int lock = hold(env, final);
+        if (lock < 0)
+            return lock;
+        tree = find_top(final, top); /* by the one we waited for */
+        int r = tree ? 0 : unpack_source(env, input, top, final);
+        if (r < 0)
+            return r;
+        if (!tree)
+            tree = find_top(final, top);
     }
+    if (!tree)
+        return diag_error(env->diags, NULL, "%s was removed while it was unpacked", final);
     *ret_tree = tree;
     return 0;
 }

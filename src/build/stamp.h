@@ -9,6 +9,6 @@
 
 #include "base/hash.h"
 
-/* Adds what is at `path`, a file or a folder with all beneath it, when it lies beneath the folder `root`, with
- * or without `..` on the way; of any other path, and of one that is not there, adds only that. */
+/* Adds what is at `path`, a file or a folder with all beneath it, when it lies beneath the folder `root`,
+ * with or without `..` on the way; of any other path, and of one that is not there, adds only that. */
 void stamp_add(struct hash *hash, const char *root, const char *path);

@@ -312,15 +312,155 @@ static void test_unknown_package_is_said(void **state)
     names_free(names);
 }
 
+/* A .deb that holds one file. The caller's. */
+static char *make_package(const struct place *p)
+{
+    char *deb = xasprintf("%s/thing.deb", p->dir);
+    cleanup_free char *command = xasprintf(
+        "cd %s && mkdir -p thing/DEBIAN && echo content >thing/file && printf 'Package: thing\\n"
+        "Version: 1\\nArchitecture: all\\nMaintainer: a test <test@invalid>\\nDescription: a "
+        "test\\n' >thing/DEBIAN/control && dpkg-deb --root-owner-group -Znone -b thing %s >/dev/null",
+        p->dir, deb);
+    assert_int_equal(run(command), 0);
+    return deb;
+}
+
+static bool is_in_cache(const struct place *p, const char *name)
+{
+    cleanup_free char *path = xasprintf("%s/%s", p->cache, name);
+    return file_exists(path);
+}
+
+/* H19: what a builder that was killed left half done goes with the next attempt, and nothing else does. */
+static void test_leftovers_go(void **state)
+{
+    static const char *const left[] = {"inputs/deb/rambox-no-such-package.part.aaaaaa",
+                                       "inputs/deb/rambox-no-such-package.part.bbbbbb.apt"};
+    struct place *p = *state;
+    struct input input = {0};
+    char *tree = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+        cleanup_free char *folder = xasprintf("%s/%s/deeper", p->cache, left[i]);
+        assert_int_equal(dir_make(folder), 0);
+    }
+    cleanup_free char *other = xasprintf("%s/inputs/deb/rambox-no-such-package-either.part.cccccc", p->cache);
+    assert_int_equal(dir_make(other), 0);
+    assert_true(fetch_package(&p->env, "rambox-no-such-package", &input) < 0);
+    for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+        assert_false(is_in_cache(p, left[i]));
+    assert_true(file_exists(other));
+    /* The same of what is unpacked; of an archive of something else nothing stays. */
+    char hex[DIGEST_TEXT_MAX];
+    cleanup_free char *deb = make_package(p);
+    assert_int_equal(fetch_file(&p->env, deb, NULL, &input), 0);
+    digest_format(&input.digest, hex);
+    cleanup_free char *half = xasprintf("%s/trees/%.16s.part.dddddd", p->cache, hex);
+    cleanup_free char *whole = xasprintf("%s/trees/%.16s", p->cache, hex);
+    assert_int_equal(dir_make(half), 0);
+    assert_true(unpack_tree(&p->env, &input, "Kconfig", &tree) < 0);
+    assert_false(file_exists(half));
+    assert_false(file_exists(whole));
+    input_clear(&input);
+}
+
+/* What is no tree may be a package that somebody reads. */
+static void test_wrong_use_destroys_nothing(void **state)
+{
+    struct place *p = *state;
+    cleanup_input struct input input = {0};
+    cleanup_free char *deb = make_package(p), *folder = NULL;
+    char *tree = NULL;
+    assert_int_equal(fetch_file(&p->env, deb, NULL, &input), 0);
+    assert_int_equal(unpack_package(&p->env, &input, NULL, &folder), 0);
+    cleanup_free char *file = xasprintf("%s/file", folder);
+    assert_true(file_exists(file));
+    assert_true(unpack_tree(&p->env, &input, "Kconfig", &tree) < 0);
+    assert_true(file_exists(file));
+}
+
+/* The second builder says on this pipe that it waits, and the first goes on then. */
+static int waits[2];
+
+static void say_waiting(struct progress *p, const char *text)
+{
+    if (strstr(text, "another rambox"))
+        (void)!write(waits[1], "w", 1);
+}
+
+static void update_nothing(struct progress *p, const char *task, uint64_t done, uint64_t total,
+                           const char *detail)
+{
+}
+
+static int finish_again(const struct build_env *env, const char *folder)
+{
+    return -EALREADY;
+}
+
+static const struct input *shared_input;
+static pid_t second;
+
+/* While the first one unpacks, another one wants the same. */
+static int finish_slowly(const struct build_env *env, const char *folder)
+{
+    char byte;
+    second = fork();
+    if (second == 0) {
+        struct progress progress = {.update = update_nothing, .say = say_waiting};
+        struct build_env own = *env;
+        char *again = NULL;
+        own.progress = &progress;
+        for (int fd = 3; fd < 64; fd++) /* the first one's lock among them */
+            if (fd != waits[1])
+                close(fd);
+        int r = unpack_package(&own, shared_input, finish_again, &again);
+        cleanup_free char *mark = xasprintf("%s/mark", r == 0 ? again : "");
+        bool found = file_exists(mark);
+        free(again);
+        _exit(found ? 0 : 1);
+    }
+    cleanup_free char *mark = xasprintf("%s/mark", folder);
+    close(waits[1]);
+    assert_int_equal(read(waits[0], &byte, 1), 1);
+    return file_write_atomic(mark, "", 0, 0644);
+}
+
+/* Two builders unpack the same once. */
+static void test_unpacked_by_one(void **state)
+{
+    struct place *p = *state;
+    cleanup_input struct input input = {0};
+    cleanup_free char *deb = make_package(p), *folder = NULL;
+    int status = -1;
+    assert_int_equal(fetch_file(&p->env, deb, NULL, &input), 0);
+    assert_int_equal(pipe2(waits, O_CLOEXEC), 0);
+    shared_input = &input;
+    assert_int_equal(unpack_package(&p->env, &input, finish_slowly, &folder), 0);
+    cleanup_free char *mark = xasprintf("%s/mark", folder);
+    assert_true(file_exists(mark));
+    assert_int_equal(waitpid(second, &status, 0), second);
+    assert_int_equal(status, 0);
+    assert_true(file_exists(mark));
+    close(waits[0]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_url_is_fetched_once),         TEST(test_url_with_wrong_sum_is_not_kept),
-        TEST(test_url_errors_say_why),          TEST(test_cut_download_is_not_kept),
-        TEST(test_local_file_is_verified),      TEST(test_tarball_is_unpacked_once),
-        TEST(test_wrong_archives_are_said),     TEST(test_package_names_are_no_options),
-        TEST(test_cached_package_needs_no_apt), TEST(test_unknown_package_is_said),
+        TEST(test_url_is_fetched_once),
+        TEST(test_url_with_wrong_sum_is_not_kept),
+        TEST(test_url_errors_say_why),
+        TEST(test_cut_download_is_not_kept),
+        TEST(test_local_file_is_verified),
+        TEST(test_tarball_is_unpacked_once),
+        TEST(test_wrong_archives_are_said),
+        TEST(test_package_names_are_no_options),
+        TEST(test_cached_package_needs_no_apt),
+        TEST(test_unknown_package_is_said),
+        TEST(test_leftovers_go),
+        TEST(test_wrong_use_destroys_nothing),
+        TEST(test_unpacked_by_one),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
 }
