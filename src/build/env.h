@@ -17,6 +17,7 @@
 #include "model/arch.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct build_env {
     const char *cache_dir;
@@ -26,7 +27,7 @@ struct build_env {
     enum cpu_arch arch;     /* of the node that it is for: kernels, BusyBox and init */
     unsigned jobs;          /* -jN; 0: one for each processor (H28) */
     int nice;               /* added to the priority of compilers */
-    bool refresh;           /* fetch again what is cached */
+    int64_t refresh;        /* fetch again what was fetched before this moment (Unix time, ns); 0: nothing */
     bool only_cached; /* fetch and build nothing: -ENOENT, without a diagnostic, for what is not there */
     struct progress *progress; /* may be NULL */
     struct diags *diags;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 void input_clear(struct input *input)
 {
@@ -129,6 +130,25 @@ static int load_input(const char *folder, const char *suffix, struct input *ret_
         return -ENOENT;
     *ret_input = (struct input){.path = TAKE_PTR(path), .digest = digest, .cached = true};
     return 0;
+}
+
+/* Whether it was sealed since `moment` (ns); a time to come is one of a clock that was wrong. */
+static bool is_since(const char *folder, int64_t moment)
+{
+    cleanup_free char *sum_path = xasprintf("%s/SHA256", folder);
+    struct timespec now;
+    struct stat st;
+    if (stat(sum_path, &st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return false;
+    int64_t sealed = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+    return sealed >= moment && sealed <= now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* A cached input that need not be fetched again. */
+static bool find_input(const struct build_env *env, const char *folder, const char *suffix,
+                       struct input *ret_input)
+{
+    return (!env->refresh || is_since(folder, env->refresh)) && load_input(folder, suffix, ret_input) == 0;
 }
 
 static int sync_files(const char *folder)
@@ -353,7 +373,7 @@ static int fetch_by_apt(const struct build_env *env, const char *kind, const cha
     if (!is_package_name(name))
         return diag_error(env->diags, NULL, "\"%s\" is no package name", name);
     cleanup_free char *final = xasprintf("%s/inputs/%s/%s", env->cache_dir, kind, name);
-    if (!env->refresh && load_input(final, suffix, ret_input) == 0)
+    if (find_input(env, final, suffix, ret_input))
         return 0;
     if (env->only_cached)
         return -ENOENT;
@@ -361,7 +381,7 @@ static int fetch_by_apt(const struct build_env *env, const char *kind, const cha
     cleanup_close int lock = hold(env, final);
     if (lock < 0)
         return lock;
-    if (!env->refresh && load_input(final, suffix, ret_input) == 0)
+    if (find_input(env, final, suffix, ret_input))
         return 0; /* by the one we waited for */
     cleanup_free char *temp = folder_begin(env, final);
     if (!temp)

@@ -2,9 +2,9 @@
  *
  * What is fetched lands in a temporary folder or file and is renamed to its place when it is whole and its
  * checksum is right; so what is there is good, and an interrupted download leaves nothing that looks like an
- * input. What is there is not fetched again, unless env->refresh is set. Of several builders that want the
- * same one fetches or unpacks it, and the others wait; what one that was killed left half done goes with the
- * next attempt.
+ * input. What is there is not fetched again, unless that was before env->refresh. Of several builders that
+ * want the same one fetches or unpacks it, and the others wait; what one that was killed left half done goes
+ * with the next attempt.
  */
 #pragma once
 

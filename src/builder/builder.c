@@ -4,6 +4,8 @@
 #include "builder/context.h"
 #include "config/config.h"
 
+#include <time.h>
+
 #define BASE      "image/base.yaml"
 #define INIT      "rambox-init"
 #define BASE_SIZE (1U << 20) /* no definition is longer */
@@ -54,8 +56,11 @@ void builder_free(struct builder *b)
 
 void builder_set_jobs(struct builder *b, unsigned jobs, bool refresh)
 {
+    struct timespec now;
     b->env.jobs = jobs;
-    b->env.refresh = refresh;
+    b->env.refresh = 0;
+    if (refresh && clock_gettime(CLOCK_REALTIME, &now) == 0)
+        b->env.refresh = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 /* ---- what goes into a build ---- */

@@ -16,7 +16,8 @@ int builder_new(const struct build_env *env, const char *libexec_dir, struct bui
 void builder_free(struct builder *b);
 DEFINE_CLEANUP(struct builder *, builder_free);
 
-/* Compilations at once (0: one for each processor), and whether to fetch again what is cached. */
+/* Compilations at once (0: one for each processor), and whether to fetch again what was fetched before this
+ * call. */
 void builder_set_jobs(struct builder *b, unsigned jobs, bool refresh);
 
 /* One thing to build. */

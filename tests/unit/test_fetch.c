@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct place {
@@ -312,6 +313,33 @@ static void test_unknown_package_is_said(void **state)
     names_free(names);
 }
 
+/* --refresh: what was fetched since is fresh, as for the second kernel from one package; a time to come is of
+ * a clock that was wrong. */
+static void test_refreshed_once(void **state)
+{
+    static const struct {
+        int64_t age; /* seconds */
+        bool fresh;
+    } cases[] = {{5, true}, {50, false}, {-1000, false}};
+    struct place *p = *state;
+    struct timespec now;
+    cleanup_free char *folder = xasprintf("%s/inputs/deb/rambox-no-such-package", p->cache);
+    cleanup_free char *sum = xasprintf("%s/SHA256", folder);
+    assert_int_equal(dir_make(folder), 0);
+    write_file(folder, "thing_1_all.deb", "x", 1);
+    write_file(folder, "SHA256", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\n", 65);
+    clock_gettime(CLOCK_REALTIME, &now);
+    p->env.refresh = (now.tv_sec - 30) * INT64_C(1000000000);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        cleanup_input struct input input = {0};
+        const struct timespec when = {.tv_sec = now.tv_sec - cases[i].age};
+        assert_int_equal(utimensat(AT_FDCWD, sum, (const struct timespec[]){when, when}, 0), 0);
+        int r = fetch_package(&p->env, "rambox-no-such-package", &input);
+        assert_true(cases[i].fresh ? r == 0 : r < 0);
+    }
+    assert_true(file_exists(sum)); /* what is there stays when nothing better comes */
+}
+
 /* A .deb that holds one file. The caller's. */
 static char *make_package(const struct place *p)
 {
@@ -458,6 +486,7 @@ int main(void)
         TEST(test_package_names_are_no_options),
         TEST(test_cached_package_needs_no_apt),
         TEST(test_unknown_package_is_said),
+        TEST(test_refreshed_once),
         TEST(test_leftovers_go),
         TEST(test_wrong_use_destroys_nothing),
         TEST(test_unpacked_by_one),
