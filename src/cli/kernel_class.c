@@ -94,7 +94,7 @@ static void add_devices(struct hardware *hardware, const struct machine *machine
             .modalias = xstrdup(d->modalias), .where = xstrdup(d->where), .driver = xstrdup(d->driver)};
         hardware_add(hardware, &device);
     }
-    VEC_PUSH(&hardware->sources, xasprintf("%s: %s, %zu devices", mac, label, machine->devices.n));
+    hardware_add_note(hardware, xasprintf("%s: %s, %zu devices", mac, label, machine->devices.n));
 }
 
 static int add_machine(void *user, const struct store_machine *reported)

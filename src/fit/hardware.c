@@ -37,8 +37,26 @@ static void fill(char **known, char **more)
         *known = TAKE_PTR(*more);
 }
 
+/* Others wrote it, and it goes into comments and onto terminals: a line that ends within it would be read. */
+static char *in_one_line(char *text)
+{
+    for (char *c = text; c && *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = ' ';
+    return text;
+}
+
+void hardware_add_note(struct hardware *h, char *text)
+{
+    VEC_PUSH(&h->sources, in_one_line(text));
+}
+
 void hardware_add(struct hardware *h, struct device *device)
 {
+    in_one_line(device->where);
+    in_one_line(device->label);
+    in_one_line(device->driver);
+    in_one_line(device->modules);
     VEC_EACH(d, &h->devices) {
         bool same = device->modalias ? str_eq(d->modalias, device->modalias)
                                      : !d->modalias && str_eq(d->driver, device->driver);
@@ -257,8 +275,8 @@ int hardware_add_text(struct hardware *h, const char *name, const char *text, si
     if (n == 0)
         return diag_error(diags, NULL, "%s looks like %s, but names no device with its numbers; %s", name,
                           form_names[form], expected);
-    VEC_PUSH(&h->sources, xasprintf("%s: %s, %u %s", name, form_names[form], n,
-                                    form == FORM_LSMOD ? "modules" : "devices"));
+    hardware_add_note(
+        h, xasprintf("%s: %s, %u %s", name, form_names[form], n, form == FORM_LSMOD ? "modules" : "devices"));
     return 0;
 }
 

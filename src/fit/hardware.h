@@ -32,9 +32,12 @@ static inline void hardware_cleanup(struct hardware *h)
 }
 #define cleanup_hardware __attribute__((cleanup(hardware_cleanup)))
 
-/* Takes the strings of `device`. One that is there already gives its place, label and driver where these are
- * not known yet. */
+/* Takes the strings of `device`, in which control characters become blanks. One that is there already gives
+ * its place, label and driver where these are not known yet. */
 void hardware_add(struct hardware *h, struct device *device);
+
+/* Takes `text`, which says what a source was; likewise without control characters. */
+void hardware_add_note(struct hardware *h, char *text);
 
 /* Adds what a file, a folder or `-` (standard input) says. 0; -errno with diagnostics: a text that is none of
  * the known forms, a source without any device. */

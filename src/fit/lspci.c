@@ -214,13 +214,12 @@ unsigned lspci_read(struct hardware *h, char *text)
 
 /* ---- records ---- */
 
-/* `Intel Corporation [8086]` or `8086`; -1. */
+/* `Intel Corporation [8086]` or `8086`, which a name may begin with (`5520 I/O Hub [3408]`); -1. */
 static long number_of(const char *value)
 {
     size_t length = strlen(value);
-    long bare = hex_at(value, 4);
-    if (bare >= 0)
-        return bare;
+    if (length == 4)
+        return hex_at(value, 4);
     return length > 6 && value[length - 1] == ']' && value[length - 6] == '[' ? hex_at(value + length - 5, 4)
                                                                               : -1;
 }
@@ -244,7 +243,7 @@ static void read_field(const char *key, const char *value, struct device *device
         ids->interface = hex_at(value, 2);
     else if (str_eq(key, "Driver") && !device->driver)
         device->driver = xstrdup(value);
-    else if (str_eq(key, "Device") && !device->label && number_of(value) != hex_at(value, 4))
+    else if (str_eq(key, "Device") && !device->label && strlen(value) > 4)
         device->label = xstrdup(value);
     else if (str_eq(key, "Module")) {
         char *joined = device->modules ? xasprintf("%s %s", device->modules, value) : xstrdup(value);

@@ -64,6 +64,6 @@ int hardware_add_sys(struct hardware *h, const char *folder, struct diags *diags
         return diag_errno(diags, r, "cannot read %s", devices);
     if (n_found == 0)
         return diag_error(diags, NULL, "%s has no modalias in it", devices);
-    VEC_PUSH(&h->sources, xasprintf("%s: a folder like /sys, %u devices", folder, n_found));
+    hardware_add_note(h, xasprintf("%s: a folder like /sys, %u devices", folder, n_found));
     return 0;
 }

@@ -132,14 +132,6 @@ static void write_firmware(const struct fit *fit, struct str *out)
         str_printf(out, "#   - {path: /lib/firmware/%s, from: /lib/firmware/%s}\n", *file, *file);
 }
 
-/* A line of comment has no end of line in it, whatever a source says. */
-static void one_line_each(struct str *out)
-{
-    for (char *c = out->s; c && c < out->s + out->len; c++)
-        if (*c == '\r' || *c == '\v' || *c == '\f')
-            *c = ' ';
-}
-
 void fit_write(const struct fit *fit, const struct fit_options *options, struct str *out)
 {
     str_printf(out, "# %s: drivers for %zu devices, found by `rambox kernel fit`.\n", options->name,
@@ -156,5 +148,4 @@ void fit_write(const struct fit *fit, const struct fit_options *options, struct 
     write_outcome(fit, DEVICE_NO_DRIVER, "No driver is known", out);
     write_outcome(fit, DEVICE_ALWAYS, "In need of no driver of its own", out);
     write_firmware(fit, out);
-    one_line_each(out);
 }

@@ -41,6 +41,9 @@ static void forms_of_lspci(void **state)
          "pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01", "ahci"},
         {"Slot:\t00:1f.2\nClass:\t0106\nVendor:\t8086\nDevice:\t2922\n",
          "pci:v00008086d00002922sv*sd*bc01sc06i*", NULL},
+        {"Slot:\t00:02.0\nClass:\tPCI bridge [0604]\nVendor:\tIntel Corporation [8086]\n"
+         "Device:\t5520/5500/X58 I/O Hub PCI Express Root Port 1 [3408]\n",
+         "pci:v00008086d00003408sv*sd*bc06sc04i*", NULL},
         {"00:1f.2 SATA controller: Intel ICH9R\n\tKernel driver in use: ahci\n", NULL, "ahci"},
         {"00:02.0 Bridge [0604]: A [name] with [brackets] [8086:1901]\n",
          "pci:v00008086d00001901sv*sd*bc06sc04i*", NULL},
@@ -432,6 +435,26 @@ static void fragment_for_people(void **state)
     assert_int_equal(fragments.list.n, 3);
 }
 
+/* A report is of others: what it calls a device is a comment, and asks for nothing. */
+static void names_ask_for_nothing(void **state)
+{
+    cleanup_fit struct fit fit = {0};
+    cleanup_str struct str text = {0};
+    cleanup_fragments struct fragments fragments = {0};
+    cleanup_diags struct diags diags = {0};
+    const struct fit_options options = {.name = "test"};
+    match(*state,
+          "{\"devices\": [{\"modalias\": \"pci:v00008086d000010D3sv*sd*bc02sc00i*\", "
+          "\"label\": \"a\\nCONFIG_A=y\", \"where\": \"b\\nCONFIG_B=y\"}, "
+          "{\"modalias\": \"pci:v00009999d00000001sv*sd*bcFFsc00i*\", \"driver\": \"c\\rd\\nCONFIG_C=y\"}]}",
+          NULL, &fit);
+    hardware_add_note(&fit.hardware, xstrdup("a\nCONFIG_D=y"));
+    fit_write(&fit, &options, &text);
+    assert_non_null(strstr(str_text(&text), "c d CONFIG_C=y, which drives it there, is no module"));
+    assert_int_equal(fragments_add_text(&fragments, "test", str_text(&text), &diags), 0);
+    assert_int_equal(fragments.list.n, 0);
+}
+
 /* `kernel size`: what size prints, by folder. */
 static void sizes_by_folder(void **state)
 {
@@ -461,7 +484,7 @@ int main(void)
         cmocka_unit_test(symbols_of_drivers), cmocka_unit_test(outcomes),
         cmocka_unit_test(which_driver),       cmocka_unit_test(behind_the_bus),
         cmocka_unit_test(kinds_left_out),     cmocka_unit_test(fragment_for_people),
-        cmocka_unit_test(sizes_by_folder),
+        cmocka_unit_test(sizes_by_folder),    cmocka_unit_test(names_ask_for_nothing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
