@@ -25,6 +25,10 @@ static int measure(struct build_session *s, const char *name, unsigned depth, st
     const struct kernel_def *def = find_kernel(s, name);
     if (!def)
         return -ENOENT;
+    if (def->source.kind == SOURCE_DISTRIBUTION)
+        return diag_error(
+            &s->diags, &def->pos,
+            "kernel %s is the distribution's: its objects, which could be measured, are not here", name);
     cleanup_free char *folder = kernel_build_folder(def, &s->env);
     int r = kernel_size_read(folder, depth, &s->diags, ret_size);
     if (r == -ENOENT && s->diags.errors == 0)

@@ -46,6 +46,11 @@ int kernel_find_source(struct kernel_work *w, struct input *ret_input)
     const struct source *s = &w->def->source;
     const struct digest *sum = s->has_sha256 ? &s->sha256 : NULL;
     int r;
+    if (s->kind == SOURCE_DISTRIBUTION)
+        return diag_error(w->env->diags, &w->def->pos,
+                          "%s: it is the distribution's, and its source is not here; a kernel from source: "
+                          "{package: linux-source-6.1} has one",
+                          w->label);
     if (s->kind == SOURCE_TREE) {
         w->tree = xstrdup(s->where);
         r = hash_tree(s->where, &w->source);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "builder/builder.h"
 #include "config/config.h"
+#include "kernel/kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -395,6 +396,18 @@ static void looking_says_no_notes(void **state)
     assert_non_null(strstr(f->diags.list.items[f->diags.list.n - 1].text, "is no configuration line"));
 }
 
+/* Whoever wants the tree of a kernel that has none is told so, and not that a file of that name is missing.
+ */
+static void a_packaged_kernel_has_no_tree(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_kernel_inputs struct kernel_inputs inputs = {0};
+    assert_int_equal(kernel_inputs(site_kernel(f->site, "dist"), &f->env, true, &inputs), -EINVAL);
+    assert_int_equal(f->diags.errors, 1);
+    assert_string_equal(f->diags.list.items[0].file, "kernels/dist.yaml");
+    assert_non_null(strstr(f->diags.list.items[0].text, "kernel dist: it is the distribution's"));
+}
+
 /* `..` on the way to a file leads nowhere else, as long as it stays in the configuration folder. */
 static void files_above_the_definition_are_looked_at(void **state)
 {
@@ -495,6 +508,7 @@ int main(void)
         BUILDER_TEST(files_above_the_definition_are_looked_at),
         BUILDER_TEST(an_edit_during_the_build_is_not_lost),
         BUILDER_TEST(looking_says_no_notes),
+        BUILDER_TEST(a_packaged_kernel_has_no_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
