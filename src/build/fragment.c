@@ -51,14 +51,24 @@ static size_t value_length(const char *text, bool *ret_if_known)
     return length;
 }
 
-/* One line of a .config. 1: it names a symbol, and its name and value are the caller's; 0: nothing in it;
- * -EINVAL: neither. */
-static int parse_line(const char *line, struct asked *ret_asked)
+/* A number, a letter, or a text in quotes; behind it stands nothing. */
+static bool is_value(const char *value, size_t length)
+{
+    return value[0] == '"' || strcspn(value, " \t#") >= length;
+}
+
+/* One line of a .config; blanks at its end, as those of other systems' line ends, are none of it. 1: it names
+ * a symbol, and its name and value are the caller's; 0: nothing in it; -EINVAL: neither. */
+static int parse_line(const char *text, struct asked *ret_asked)
 {
     static const char prefix[] = "CONFIG_";
     static const char off[] = " is not set";
+    size_t end = strlen(text);
+    while (end && isspace((unsigned char)text[end - 1]))
+        end--;
+    cleanup_free char *line = xstrndup(text, end);
     bool is_off = str_starts(line, "# CONFIG_") && str_ends(line, off);
-    if (!is_off && (line[0] == '#' || line[strspn(line, " \t\r")] == '\0'))
+    if (!is_off && (line[0] == '#' || !line[0]))
         return 0;
     const char *name = line + (is_off ? 2 : 0);
     if (!str_starts(name, prefix))
@@ -72,6 +82,8 @@ static int parse_line(const char *line, struct asked *ret_asked)
     bool if_known = false;
     const char *value = is_off ? "n" : name + length + 1;
     size_t value_size = is_off ? 1 : value_length(value, &if_known);
+    if (!is_value(value, value_size))
+        return -EINVAL;
     *ret_asked = (struct asked){
         .name = xstrndup(name, length), .value = xstrndup(value, value_size), .if_known = if_known};
     return 1;
@@ -122,9 +134,12 @@ int fragments_add_text(struct fragments *f, const char *file, const char *text, 
 int fragments_add_file(struct fragments *f, const char *path, struct diags *diags)
 {
     cleanup_free char *text = NULL;
-    int r = file_read(path, CONFIG_FILE_LIMIT, &text, NULL);
+    size_t size;
+    int r = file_read(path, CONFIG_FILE_LIMIT, &text, &size);
     if (r < 0)
         return diag_errno(diags, r, "cannot read the fragment %s", path);
+    if (strlen(text) != size)
+        return diag_error(diags, &(struct pos){.file = path}, "a fragment is text, and this has a zero byte");
     return fragments_add_text(f, path, text, diags);
 }
 

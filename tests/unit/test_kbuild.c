@@ -102,6 +102,36 @@ static void test_wrong_lines_have_a_place(void **state)
 }
 
 /* A symbol that only some versions of a tree have. */
+/* Line ends of other systems are no part of a value, and a switched off symbol is not lost for them. */
+static void test_line_ends_of_others(void **state)
+{
+    struct place *p = *state;
+    cleanup_fragments struct fragments f = {0};
+    cleanup_str struct str text = {0};
+    assert_int_equal(fragments_add_text(&f, "a",
+                                        "# theirs\r\nCONFIG_A=y\r\n\r\n# CONFIG_B is not set\r\n"
+                                        "CONFIG_C=\"a # b\" \nCONFIG_D=y # where it exists\r\n",
+                                        &p->diags),
+                     0);
+    fragments_write(&f, &text);
+    assert_string_equal(str_text(&text),
+                        "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"a # b\"\nCONFIG_D=y\n");
+    assert_true(fragments_find(&f, "D")->if_known);
+    /* What stands behind a value is none of it, either. */
+    assert_int_equal(fragments_add_text(&f, "a", "CONFIG_E=y # why\n", &p->diags), -EINVAL);
+    assert_non_null(strstr(said(p, 0), "\"CONFIG_E=y # why\" is no configuration line"));
+}
+
+static void test_no_text_is_refused(void **state)
+{
+    struct place *p = *state;
+    cleanup_fragments struct fragments f = {0};
+    cleanup_free char *path = xasprintf("%s/zero.config", p->dir);
+    assert_int_equal(file_write_atomic(path, "CONFIG_A=y\n\0CONFIG_B=y\n", 23, 0644), 0);
+    assert_int_equal(fragments_add_file(&f, path, &p->diags), -EINVAL);
+    assert_non_null(strstr(said(p, 0), "zero byte"));
+}
+
 static void test_where_it_exists(void **state)
 {
     struct place *p = *state;
@@ -594,6 +624,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_later_fragment_wins_and_says_so),
         TEST(test_wrong_lines_have_a_place),
+        TEST(test_line_ends_of_others),
+        TEST(test_no_text_is_refused),
         TEST(test_where_it_exists),
         TEST(test_what_fragments_say),
         TEST(test_edited_where_it_stands),
