@@ -179,15 +179,18 @@ int sign_file(const struct secure_boot *s, const struct build_env *env, const ch
     return r < 0 ? r : -EIO;
 }
 
-/* Whether firmware starts it by itself, and nobody has signed it yet. */
-static bool wants_signature(const struct build_env *env, const struct built *what)
+/* Whether firmware starts it by itself, and nobody has signed it yet. 1, 0, or -errno with a diagnostic: what
+ * cannot be read is not served unsigned. */
+static int wants_signature(const struct build_env *env, const struct built *what)
 {
     cleanup_free char *path = artifact_path(env->artifact_dir, &what->artifact);
     cleanup_free char *data = NULL;
     size_t size;
     struct pe pe;
-    return file_read(path, KERNEL_MAX, &data, &size) == 0 && pe_parse(data, size, &pe) == 0 &&
-           pe.signature_size == 0;
+    int r = file_read(path, KERNEL_MAX, &data, &size);
+    if (r < 0)
+        return diag_errno(env->diags, r, "%s: cannot read %s, which is to be signed", what->name, path);
+    return pe_parse(data, size, &pe) == 0 && pe.signature_size == 0;
 }
 
 /* Signs into a folder of its own, from where the artifact store takes it. */
@@ -209,17 +212,14 @@ static int sign_into_store(const struct secure_boot *s, const struct build_env *
     return r;
 }
 
-int sign_artifact(const struct secure_boot *s, const struct build_env *env, const struct built *what,
-                  struct built *ret_signed)
+/* Looks it up, or signs it now. */
+static int find_signed(const struct secure_boot *s, const struct build_env *env, const struct built *what,
+                       struct built *ret_signed)
 {
     struct built built = {.seconds = what->seconds, .steps = what->steps};
     char hex[DIGEST_TEXT_MAX];
     struct digest key;
     struct hash hash;
-    if (!s->key || !wants_signature(env, what)) {
-        *ret_signed = *what;
-        return SIGN_NOT_NEEDED;
-    }
     snprintf(built.name, sizeof(built.name), "%s", what->name);
     hash_init(&hash);
     hash_field(&hash, digest_format(&what->artifact, hex));
@@ -238,4 +238,22 @@ int sign_artifact(const struct secure_boot *s, const struct build_env *env, cons
     if (r < 0)
         return diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir);
     return built_get(env->cache_dir, env->artifact_dir, &key, ret_signed);
+}
+
+int sign_artifact(const struct secure_boot *s, const struct build_env *env, const struct built *what,
+                  struct built *ret_signed)
+{
+    struct built built;
+    int r = s->key ? wants_signature(env, what) : 0;
+    if (r == 0) {
+        *ret_signed = *what;
+        return SIGN_NOT_NEEDED;
+    }
+    if (r > 0)
+        r = find_signed(s, env, what, &built);
+    if (r < 0)
+        return r;
+    memcpy(built.because, what->because, sizeof(built.because));
+    *ret_signed = built;
+    return r;
 }

@@ -35,6 +35,7 @@ int sign_file(const struct secure_boot *s, const struct build_env *env, const ch
 /* Signs an artifact into another one, or finds it signed. 0: signed now; SIGN_UNCHANGED: it was signed
  * before; SIGN_NOT_NEEDED: `s` has no key, the artifact is no program that firmware starts, or somebody has
  * signed it already (a distribution's kernel stays what it is); then *ret_signed is `what`. -errno with
- * diagnostics; with env->only_cached, -ENOENT without one when it is not signed yet. */
+ * diagnostics, also when the artifact cannot be read; with env->only_cached, -ENOENT without one when it is
+ * not signed yet. */
 int sign_artifact(const struct secure_boot *s, const struct build_env *env, const struct built *what,
                   struct built *ret_signed);

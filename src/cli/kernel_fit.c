@@ -133,8 +133,12 @@ static int write_definition(const struct given *given, const struct kernel_def *
 int fit_check_target(const char *path, struct diags *diags)
 {
     cleanup_free char *text = NULL;
-    if (file_read(path, 1 << 20, &text, NULL) < 0 || strstr(text, FIT_MADE_BY))
+    int r = file_read(path, 4 << 20, &text, NULL);
+    if (r == -ENOENT || (r == 0 && strstr(text, FIT_MADE_BY)))
         return 0;
+    if (r < 0)
+        return diag_errno(diags, r, "%s is there, and cannot be read; choose another --name or --output",
+                          path);
     return diag_error(diags, NULL, "%s is there, and not from %s; choose another --name or --output", path,
                       FIT_MADE_BY);
 }

@@ -311,7 +311,8 @@ static void kernels_are_signed_once(void **state)
     struct fixture *f = *state;
     cleanup_signing struct secure_boot s = signing(f, "site.key", "site.crt");
     const struct secure_boot nobody = {0};
-    struct built kernel = {.name = "kernel stub"}, plain = {.name = "kernel plain"}, result, again;
+    struct built kernel = {.name = "kernel stub", .because = "SMP n -> y"}, plain = {.name = "kernel plain"},
+                 lost = {.name = "kernel lost"}, result, again;
     assert_int_equal(artifact_put_file(f->artifacts, UNIFIED_STUB, &f->diags, &kernel.artifact), 0);
     assert_int_equal(artifact_put_data(f->artifacts, "no program", 10, &f->diags, &plain.artifact), 0);
     assert_int_equal(sign_artifact(&nobody, &f->env, &kernel, &result), SIGN_NOT_NEEDED);
@@ -323,7 +324,11 @@ static void kernels_are_signed_once(void **state)
     assert_int_equal(verify(s.certificate, path), 0);
     assert_int_equal(sign_artifact(&s, &f->env, &kernel, &again), SIGN_UNCHANGED);
     assert_true(digest_equal(&result.artifact, &again.artifact));
+    assert_string_equal(again.because, "SMP n -> y");
     assert_int_equal(sign_artifact(&s, &f->env, &result, &again), SIGN_NOT_NEEDED);
+    assert_int_equal(f->diags.errors, 0);
+    assert_int_equal(sign_artifact(&s, &f->env, &lost, &again), -ENOENT);
+    assert_non_null(strstr(f->diags.list.items[0].text, "kernel lost: cannot read "));
 }
 
 static int check_pair(struct fixture *f, const char *key, const char *certificate, int64_t now)
