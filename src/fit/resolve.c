@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* Raised whenever the folder is to be prepared anew. */
+#define RECIPE "resolve 2"
+
 void resolution_free(struct resolution *r)
 {
     VEC_EACH(it, &r->list) {
@@ -102,7 +105,8 @@ static int make_kconfig(const struct kbuild *b, const struct build_env *env)
     for (const char *const *a = b->make_args; a && *a; a++)
         VEC_PUSH(&argv, *a);
     VEC_PUSH(&argv, "allnoconfig");
-    VEC_PUSH(&argv, "KBUILD_KCONFIG=Kconfig && env -0 >kconfig.env");
+    /* It is the whole environment, which may be nobody else's business. */
+    VEC_PUSH(&argv, "KBUILD_KCONFIG=Kconfig && rm -f kconfig.env && umask 077 && env -0 >kconfig.env");
     VEC_PUSH(&argv, NULL);
     int r = run_logged(b, argv.items, NULL);
     VEC_FREE(&argv);
@@ -143,6 +147,7 @@ static int stamp_of(const struct kbuild *b, const struct build_env *env, const c
     if (r < 0)
         return diag_errno(env->diags, r, "cannot read %s", source);
     hash_init(&hash);
+    hash_field(&hash, RECIPE);
     hash_field(&hash, digest_format(&digest, hex));
     hash_field(&hash, b->tree.tree);
     r = build_hash_compiler(env, "gcc", &hash, NULL);

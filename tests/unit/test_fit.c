@@ -455,6 +455,35 @@ static void names_ask_for_nothing(void **state)
     assert_int_equal(fragments.list.n, 0);
 }
 
+/* What a tree's Kconfig is read with is kept for the next time, and is the user's whole environment. The tree
+ * here has no Kconfig: what comes after fails. */
+static void environment_is_kept_private(void **state)
+{
+    const struct bed *bed = *state;
+    cleanup_free char *makefile = xasprintf("%s/Makefile", bed->tree), *out = xasprintf("%s/out", bed->tree),
+                      *log = xasprintf("%s/log", bed->tree), *kept = xasprintf("%s/kconfig.env", out),
+                      *text = NULL;
+    static const char rule[] = "allnoconfig:\n\t@cd $(O) && : conf $(KBUILD_KCONFIG)\n";
+    const char *share = getenv("RAMBOX_SHARE");
+    cleanup_diags struct diags diags = {0};
+    cleanup_fragments struct fragments none = {0};
+    const struct build_env env = {.share_dir = share ? share : "share", .diags = &diags};
+    const struct kbuild b = {.label = "test", .out = out, .tree = {.tree = bed->tree}, .log = log};
+    struct resolution resolution;
+    struct stat st;
+    size_t size;
+    assert_int_equal(dir_make(out), 0);
+    assert_int_equal(file_write_atomic(kept, "", 0, 0644), 0); /* of an earlier version */
+    assert_int_equal(file_write_atomic(makefile, rule, strlen(rule), 0644), 0);
+    assert_int_equal(setenv("RAMBOX_TEST_SECRET", "swordfish", 1), 0);
+    assert_true(resolve(&b, &env, &none, (const char *const[]){"X", NULL}, &resolution) < 0);
+    assert_int_equal(unsetenv("RAMBOX_TEST_SECRET"), 0);
+    assert_int_equal(file_read(kept, 1 << 20, &text, &size), 0);
+    assert_non_null(memmem(text, size, "RAMBOX_TEST_SECRET=swordfish", 28));
+    assert_int_equal(stat(kept, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
 /* `kernel size`: what size prints, by folder. */
 static void sizes_by_folder(void **state)
 {
@@ -478,13 +507,21 @@ static void sizes_by_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_of_lspci),     cmocka_unit_test(other_forms),
-        cmocka_unit_test(reports_of_nodes),   cmocka_unit_test(refused_with_a_word),
-        cmocka_unit_test(folder_like_sys),    cmocka_unit_test(patterns),
-        cmocka_unit_test(symbols_of_drivers), cmocka_unit_test(outcomes),
-        cmocka_unit_test(which_driver),       cmocka_unit_test(behind_the_bus),
-        cmocka_unit_test(kinds_left_out),     cmocka_unit_test(fragment_for_people),
-        cmocka_unit_test(sizes_by_folder),    cmocka_unit_test(names_ask_for_nothing),
+        cmocka_unit_test(forms_of_lspci),
+        cmocka_unit_test(other_forms),
+        cmocka_unit_test(reports_of_nodes),
+        cmocka_unit_test(refused_with_a_word),
+        cmocka_unit_test(folder_like_sys),
+        cmocka_unit_test(patterns),
+        cmocka_unit_test(symbols_of_drivers),
+        cmocka_unit_test(outcomes),
+        cmocka_unit_test(which_driver),
+        cmocka_unit_test(behind_the_bus),
+        cmocka_unit_test(kinds_left_out),
+        cmocka_unit_test(fragment_for_people),
+        cmocka_unit_test(sizes_by_folder),
+        cmocka_unit_test(names_ask_for_nothing),
+        cmocka_unit_test(environment_is_kept_private),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
