@@ -7,6 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
+
+#define TEMPORARY ".new." /* begins the names of what is being written */
+
+enum { LEFT_S = 3600 }; /* what nobody wrote to for so long is left over */
 
 char *artifact_path(const char *store, const struct digest *digest)
 {
@@ -78,12 +83,25 @@ static int write_pieces(struct source_bytes *source, int fd, struct digest *ret_
     return 0;
 }
 
+/* What a builder that was killed left half written; one that is at work writes to it now and then. */
+static void remove_left(const char *store)
+{
+    CLEANUP(closedir) DIR *dir = opendir(store);
+    struct stat st;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (str_starts(entry->d_name, TEMPORARY) &&
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            time(NULL) - st.st_mtime > LEFT_S)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
 static int put(const char *store, struct source_bytes *source, struct digest *ret_digest)
 {
     int r = dir_make(store);
     if (r < 0)
         return r;
-    cleanup_free char *temp = xasprintf("%s/.new.XXXXXX", store);
+    remove_left(store);
+    cleanup_free char *temp = xasprintf("%s/" TEMPORARY "XXXXXX", store);
     cleanup_close int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return -errno;

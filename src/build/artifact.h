@@ -1,9 +1,10 @@
 /* Artifacts: finished files kept under their SHA-256, and the record of what was built from what.
  *
  * An artifact is written to a temporary file beside its place, synced and renamed, so a name that exists is
- * always whole; when the disk is full, what was there stays. Two builders may put the same artifact at once.
- * The record maps a cache key (the hash of everything that went into a build) to the artifact that came out,
- * so a build whose inputs did not change is a look-up.
+ * always whole; when the disk is full, what was there stays. What one that was killed left goes an hour
+ * later, with the next artifact. Two builders may put the same artifact at once. The record maps a cache key
+ * (the hash of everything that went into a build) to the artifact that came out, so a build whose inputs did
+ * not change is a look-up.
  */
 #pragma once
 

@@ -197,14 +197,19 @@ static int wants_signature(const struct build_env *env, const struct built *what
 static int sign_into_store(const struct secure_boot *s, const struct build_env *env, const struct built *what,
                            struct built *built)
 {
+    char hex[DIGEST_TEXT_MAX];
     cleanup_free char *path = artifact_path(env->artifact_dir, &what->artifact);
-    cleanup_free char *work = xasprintf("%s/work", env->cache_dir);
-    cleanup_free char *folder = xasprintf("%s/sign-XXXXXX", work);
-    int r = dir_make(work);
-    if (r < 0 || !mkdtemp(folder))
-        return diag_errno(env->diags, r < 0 ? r : -errno, "cannot write to the cache folder %s",
-                          env->cache_dir);
+    cleanup_free char *name = xasprintf("sign-%.16s", digest_format(&what->artifact, hex));
+    cleanup_free char *folder = xasprintf("%s/work/%s", env->cache_dir, name);
     cleanup_free char *result = xasprintf("%s/signed", folder);
+    cleanup_close int lock = build_lock(env, name);
+    if (lock < 0)
+        return lock;
+    int r = dir_remove(folder); /* of one that was killed */
+    if (r == 0)
+        r = dir_make(folder);
+    if (r < 0)
+        return diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir);
     r = sign_file(s, env, what->name, path, result);
     if (r == 0)
         r = artifact_put_file(env->artifact_dir, result, env->diags, &built->artifact);
