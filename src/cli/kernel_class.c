@@ -17,8 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* FOLLOW_S: between looks at what was reported. FITTED_MAX: kernels that are built without a person's word:
- * each takes minutes, and whoever may boot here can claim to be something new. */
+/* FOLLOW_S: between looks at what was reported. FITTED_MAX: kernels that are built without a person's word,
+ * those that are there from earlier runs included: each takes minutes, and whoever may boot here can claim to
+ * be something new. */
 enum { FOLLOW_S = 5, FITTED_MAX = 256 };
 
 /* ---- what is known ---- */
@@ -355,11 +356,19 @@ static int fit_once(struct context *context, const struct class_request *request
 
 /* ---- following ---- */
 
-static void begin(struct context *context, const struct class_request *request, struct begun *begun,
-                  const struct known_class *class)
+static bool are_enough(const struct site *site, const struct begun *begun)
+{
+    unsigned there = 0;
+    VEC_EACH(kernel, &site->kernels)
+        there += is_class_kernel(kernel->name);
+    return there >= FITTED_MAX || begun->ids.n > FITTED_MAX;
+}
+
+static void begin(struct context *context, const struct site *site, const struct class_request *request,
+                  struct begun *begun, const struct known_class *class)
 {
     VEC_PUSH(&begun->ids, xstrdup(class->id));
-    if (begun->ids.n > FITTED_MAX) {
+    if (are_enough(site, begun)) {
         log_warning("hardware class %s (%s): %d classes have been fitted already; `rambox kernel fit --class "
                     "%s` makes it a kernel all the same",
                     class->id, class->label, FITTED_MAX, class->id);
@@ -381,7 +390,7 @@ static void follow_once(struct context *context, const struct class_request *req
         return;
     VEC_EACH(class, &known.list)
         if (is_meant(request, site, class))
-            begin(context, request, begun, class);
+            begin(context, site, request, begun, class);
 }
 
 /* When the file was written last, as one number; 0: there is none. */
