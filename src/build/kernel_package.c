@@ -77,10 +77,17 @@ static bool names_a_version(const char *package)
 static int fetch_named(const struct build_env *env, const char *name, struct input *ret_input)
 {
     cleanup_free char *at = xstrdup(name);
+    bool old = false; /* what names `at` is from the cache */
     for (int hop = 0; hop < HOPS_MAX; hop++) {
         cleanup_input struct input input = {0};
         cleanup_free char *depends = NULL, *package = NULL;
         int r = fetch_target_package(env, at, &input);
+        if (r < 0 && old && !env->only_cached)
+            diag_note(
+                env->diags, NULL,
+                "package %s, which needs it, was fetched earlier; `rambox build --refresh` looks up the "
+                "newest",
+                name);
         if (r == 0)
             r = read_field(env, &input, "Depends", &depends);
         if (r == 0)
@@ -93,6 +100,7 @@ static int fetch_named(const struct build_env *env, const char *name, struct inp
             input = (struct input){0};
             return 0;
         }
+        old = input.cached;
         free(at);
         at = next;
     }

@@ -253,12 +253,30 @@ static void catalogs_of_all_forms(void **state)
     }
 }
 
+/* What a package of the cache needs may be superseded: how to get the newest is said. */
+static void a_superseded_kernel(void **state)
+{
+    struct place *p = *state;
+    const struct content newest = {"linux-image-test", "linux-image-0.0.0-rambox-no-such (= 1)", "amd64",
+                                   false, NULL};
+    char name[] = "linux-image-test";
+    const struct source source = {.kind = SOURCE_DISTRIBUTION, .where = name};
+    cleanup_free char *meta = make_package(p, &newest);
+    struct input input = {0};
+    put_into_cache(p, name, meta);
+    assert_true(kernel_package_fetch(&p->env, &source, &input) < 0);
+    assert_int_equal(p->diags.errors, 1);
+    assert_non_null(strstr(p->diags.list.items[0].text, "linux-image-0.0.0-rambox-no-such=1"));
+    assert_int_equal(p->diags.list.n, 2);
+    assert_non_null(strstr(p->diags.list.items[1].text, "`rambox build --refresh` looks up the newest"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_kernel_is_opened),         TEST(lacking_parts_are_said), TEST(other_architectures_are_refused),
-        TEST(built_for_one_architecture), TEST(catalogs_of_all_forms),
+        TEST(built_for_one_architecture), TEST(catalogs_of_all_forms),  TEST(a_superseded_kernel),
     };
     return cmocka_run_group_tests_name("kernel_package", tests, NULL, NULL);
 }
