@@ -7,6 +7,7 @@
  *         work/        one build folder a definition, kept so that a small change builds fast
  *         built/       what was built from which inputs: hash of all inputs -> artifact
  *         artifacts/   a copy of each of these artifacts
+ *         drivers/     which drivers the distribution's kernels have (fit/catalog.h)
  *         ccache/      what ccache keeps of compilers' work, where it is installed
  *     artifact_dir/    finished files, named after their SHA-256
  */

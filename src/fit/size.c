@@ -182,9 +182,17 @@ int kernel_size_read(const char *build_folder, unsigned depth, struct diags *dia
     VEC_FREE(&argv);
     if (size.parts.n)
         qsort(size.parts.items, size.parts.n, sizeof(struct size_part), compare_parts);
+    if (r > 0)
+        r = diag_error(
+            diags, NULL,
+            "size failed with status %d on the objects in %s: is it being built? Try again then, or "
+            "build it anew",
+            r, build_folder);
+    else if (r < 0)
+        diag_errno(diags, r, "cannot measure the objects in %s", build_folder);
     if (r < 0) {
         kernel_size_free(&size);
-        return diag_errno(diags, r, "cannot measure the objects in %s", build_folder);
+        return r;
     }
     *ret_size = size;
     return 0;

@@ -170,7 +170,7 @@ static int store(const struct build_env *env, const struct kernel_def *def, stru
     if (r == 0)
         r = compressor_finish(compressor);
     if (r < 0)
-        diag_errno(env->diags, r, "%s: cannot pack them", built->name);
+        diag_errno(env->diags, r, "modules %s: cannot pack them", built->name);
     if (r == 0) {
         built->size = packed.bytes.len;
         r = artifact_put_data(env->artifact_dir, str_text(&packed.bytes), packed.bytes.len, env->diags,

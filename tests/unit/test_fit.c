@@ -504,6 +504,32 @@ static void sizes_by_folder(void **state)
     assert_int_equal(size.bytes, 128);
 }
 
+/* The objects that a kernel was linked of; one that is cut makes no smaller kernel. */
+static void sizes_of_a_folder(void **state)
+{
+    const struct bed *bed = *state;
+    cleanup_free char *folder = xasprintf("%s/built", bed->tree),
+                      *image = xasprintf("%s/arch/x86/boot", folder);
+    cleanup_free char *command =
+        xasprintf("cd %s && mkdir -p net mm && echo '.long 1, 2' >a.s && "
+                  "gcc -c a.s -o net/a.o && gcc -c a.s -o mm/b.o && "
+                  "ar rcsT vmlinux.a net/a.o mm/b.o && echo kernel >arch/x86/boot/bzImage",
+                  folder);
+    cleanup_free char *object = xasprintf("%s/mm/b.o", folder);
+    cleanup_diags struct diags diags = {0};
+    struct kernel_size size;
+    assert_int_equal(dir_make(image), 0);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kernel_size_read(folder, 1, &diags, &size), 0);
+    assert_int_equal(size.parts.n, 2);
+    assert_int_equal(size.bytes, 16);
+    assert_int_equal(size.image, 7);
+    kernel_size_free(&size);
+    assert_int_equal(truncate(object, 8), 0);
+    assert_int_equal(kernel_size_read(folder, 1, &diags, &size), -EINVAL);
+    assert_non_null(strstr(diags.list.items[0].text, "size failed with status"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +548,7 @@ int main(void)
         cmocka_unit_test(sizes_by_folder),
         cmocka_unit_test(names_ask_for_nothing),
         cmocka_unit_test(environment_is_kept_private),
+        cmocka_unit_test(sizes_of_a_folder),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
