@@ -190,7 +190,7 @@ int kernel_definition_key(const struct kernel_def *def, const struct digest *ini
     if (s->has_sha256)
         hash_add(&hash, &s->sha256, sizeof(s->sha256));
     bool file = s->kind == SOURCE_TARBALL || (s->kind == SOURCE_DISTRIBUTION && str_ends(s->where, ".deb"));
-    if (file && s->where[0] != '/' && !is_url(s->where)) {
+    if (file && !is_url(s->where)) {
         cleanup_free char *path = source_path(env, s);
         stamp_add(&hash, env->config_dir, path);
     }

@@ -26,7 +26,7 @@ int kernel_build(const struct kernel_def *def, const struct digest *initramfs, c
                  struct built *ret_built);
 
 /* The key of the definition itself, for the record of what was built from it last: its source by name (a
- * tarball beside the definition by how it looks too, build/stamp.h), the merged configuration, and the
+ * tarball in the configuration folder by how it looks too, build/stamp.h), the merged configuration, and the
  * embedded ramdisk. It runs no program and reads nothing but fragments; the compiler, and what a package or a
  * tree holds, are not in it. 0 or -errno with diagnostics; notes are left to the build. */
 int kernel_definition_key(const struct kernel_def *def, const struct digest *initramfs,

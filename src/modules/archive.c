@@ -68,7 +68,7 @@ void modules_definition_key(const struct build_env *env, const struct kernel_def
     hash_field(&hash, def->compression);
     if (s->has_sha256)
         hash_add(&hash, &s->sha256, sizeof(s->sha256));
-    if (str_ends(s->where, ".deb") && s->where[0] != '/') {
+    if (str_ends(s->where, ".deb") && !is_url(s->where)) {
         cleanup_free char *path = source_path(env, s);
         stamp_add(&hash, env->config_dir, path);
     }

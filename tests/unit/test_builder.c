@@ -5,6 +5,7 @@
 #include "builder/builder.h"
 #include "config/config.h"
 #include "kernel/kernel.h"
+#include "modules/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -344,6 +345,35 @@ static void the_record_goes_by_the_definition(void **state)
     assert_int_equal(find_recorded(f, "nosuch"), -ENOENT);
 }
 
+/* An archive is looked at wherever it lies in the configuration folder, and however it is named. */
+static void archives_of_kernels_are_looked_at(void **state)
+{
+    static const char *const forms[] = {"source: {tarball: %s/kernels/linux.tar}\n",
+                                        "source: {tarball: linux.tar}\n",
+                                        "source: {distribution: %s/kernels/linux.deb}\nmodules: [e1000e]\n",
+                                        "source: {distribution: ../kernels/linux.deb}\nmodules: [e1000e]\n"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        cleanup_str struct str text = {0};
+        struct digest before[2], after[2];
+        const char *insert = strstr(forms[i], "%s");
+        str_add_n(&text, forms[i], insert ? (size_t)(insert - forms[i]) : strlen(forms[i]));
+        str_printf(&text, "%s%s", insert ? f->dir : "", insert ? insert + 2 : "");
+        put(f, "kernels/linux.tar", "one");
+        put(f, "kernels/linux.deb", "one");
+        edit(f, "kernels/plain.yaml", str_text(&text));
+        const struct kernel_def *def = site_kernel(f->site, "plain");
+        assert_int_equal(kernel_definition_key(def, NULL, &f->env, &before[0]), 0);
+        modules_definition_key(&f->env, def, &before[1]);
+        put(f, "kernels/linux.tar", "another");
+        put(f, "kernels/linux.deb", "another");
+        assert_int_equal(kernel_definition_key(def, NULL, &f->env, &after[0]), 0);
+        modules_definition_key(&f->env, def, &after[1]);
+        assert_false(digest_equal(&before[0], &after[0]));
+        assert_true(digest_equal(&before[1], &after[1]) == (i < 2));
+    }
+}
+
 /* Edits a file when the image has been written, and before it is recorded. */
 struct late_edit {
     struct progress progress;
@@ -509,6 +539,7 @@ int main(void)
         BUILDER_TEST(an_edit_during_the_build_is_not_lost),
         BUILDER_TEST(looking_says_no_notes),
         BUILDER_TEST(a_packaged_kernel_has_no_tree),
+        BUILDER_TEST(archives_of_kernels_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
