@@ -35,6 +35,17 @@ bool artifact_has(const char *store, const struct digest *digest)
     return is_file(path, NULL);
 }
 
+void artifact_remove_left(const char *store)
+{
+    CLEANUP(closedir) DIR *dir = opendir(store);
+    struct stat st;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (str_starts(entry->d_name, TEMPORARY) &&
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            time(NULL) - st.st_mtime > LEFT_S)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
 /* Where the bytes of an artifact come from: a file, or memory. */
 struct source_bytes {
     int fd; /* -1: memory */
@@ -83,24 +94,11 @@ static int write_pieces(struct source_bytes *source, int fd, struct digest *ret_
     return 0;
 }
 
-/* What a builder that was killed left half written; one that is at work writes to it now and then. */
-static void remove_left(const char *store)
-{
-    CLEANUP(closedir) DIR *dir = opendir(store);
-    struct stat st;
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (str_starts(entry->d_name, TEMPORARY) &&
-            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            time(NULL) - st.st_mtime > LEFT_S)
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-}
-
 static int put(const char *store, struct source_bytes *source, struct digest *ret_digest)
 {
     int r = dir_make(store);
     if (r < 0)
         return r;
-    remove_left(store);
     cleanup_free char *temp = xasprintf("%s/" TEMPORARY "XXXXXX", store);
     cleanup_close int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)

@@ -26,6 +26,10 @@ int artifact_put_file(const char *store, const char *path, struct diags *diags, 
 int artifact_put_data(const char *store, const void *data, size_t size, struct diags *diags,
                       struct digest *ret_digest);
 
+/* Removes what builders that were killed left half written: temporary files that nobody has written to for an
+ * hour. */
+void artifact_remove_left(const char *store);
+
 /* One finished build. */
 struct built {
     struct digest artifact;

@@ -160,8 +160,17 @@ static int check_ready(const struct builder *b, const struct site *site, const s
     return result < 0 ? result : r;
 }
 
+/* Both stores, see build/artifact.h. */
+static void remove_left(const struct builder *b)
+{
+    cleanup_free char *copies = xasprintf("%s/artifacts", b->env.cache_dir);
+    artifact_remove_left(b->env.artifact_dir);
+    artifact_remove_left(copies);
+}
+
 int builder_build(struct builder *b, const struct site *site, struct build_list *list)
 {
+    remove_left(b);
     int result = check_ready(b, site, list);
     if (result < 0) {
         VEC_EACH(item, &list->items)

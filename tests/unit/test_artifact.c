@@ -6,11 +6,9 @@
 #include "build/artifact.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 struct place {
@@ -72,25 +70,6 @@ static void test_put_names_by_content(void **state)
     assert_int_equal(artifact_put_data(p->store, NULL, 0, &diags, &b), 0);
     assert_int_equal(names_in(p->store), 2);
     assert_int_equal(diags.errors, 0);
-}
-
-/* H19: half an artifact of a builder that was killed does not stay for ever; what is being written does. */
-static void test_leftovers_go(void **state)
-{
-    struct place *p = *state;
-    cleanup_diags struct diags diags = {0};
-    struct digest a;
-    cleanup_free char *left = xasprintf("%s/.new.aaaaaa", p->store),
-                      *now = xasprintf("%s/.new.bbbbbb", p->store);
-    const struct timespec old = {.tv_sec = time(NULL) - 4000};
-    assert_int_equal(dir_make(p->store), 0);
-    assert_int_equal(file_write_atomic(left, "half", 4, 0600), 0);
-    assert_int_equal(file_write_atomic(now, "half", 4, 0600), 0);
-    assert_int_equal(utimensat(AT_FDCWD, left, (const struct timespec[]){old, old}, 0), 0);
-    assert_int_equal(artifact_put_data(p->store, "abc", 3, &diags, &a), 0);
-    assert_false(file_exists(left));
-    assert_true(file_exists(now));
-    assert_int_equal(names_in(p->store), 2);
 }
 
 static void test_large_file_is_whole(void **state)
@@ -212,7 +191,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_put_names_by_content, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_leftovers_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_file_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk_leaves_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing_file_is_said, setup, teardown),

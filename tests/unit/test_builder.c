@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
 
 /* A configuration folder with one image that needs nothing fetched. */
 struct fixture {
@@ -374,6 +376,26 @@ static void archives_of_kernels_are_looked_at(void **state)
     }
 }
 
+/* H19: half an artifact of a builder that was killed does not stay for ever; what is being written does. */
+static void halves_of_artifacts_go(void **state)
+{
+    static const char *const stores[] = {"artifacts", "cache/artifacts"};
+    struct fixture *f = *state;
+    const struct timespec old = {.tv_sec = time(NULL) - 4000};
+    for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
+        cleanup_free char *left = xasprintf("%s/.new.aaaaaa", stores[i]),
+                          *now = xasprintf("%s/.new.bbbbbb", stores[i]);
+        cleanup_free char *left_path = xasprintf("%s/%s", f->dir, left),
+                          *now_path = xasprintf("%s/%s", f->dir, now);
+        put(f, left, "half");
+        put(f, now, "half");
+        assert_int_equal(utimensat(AT_FDCWD, left_path, (const struct timespec[]){old, old}, 0), 0);
+        build_tiny(f);
+        assert_false(file_exists(left_path));
+        assert_true(file_exists(now_path));
+    }
+}
+
 /* Edits a file when the image has been written, and before it is recorded. */
 struct late_edit {
     struct progress progress;
@@ -539,6 +561,7 @@ int main(void)
         BUILDER_TEST(an_edit_during_the_build_is_not_lost),
         BUILDER_TEST(looking_says_no_notes),
         BUILDER_TEST(a_packaged_kernel_has_no_tree),
+        BUILDER_TEST(halves_of_artifacts_go),
         BUILDER_TEST(archives_of_kernels_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
