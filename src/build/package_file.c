@@ -55,6 +55,7 @@ static int extract(const struct build_env *env, const struct package_file *file,
 int package_file_get(const struct build_env *env, const struct package_file *file, struct built *ret_built)
 {
     cleanup_input struct input package = {0};
+    struct built built;
     struct hash hash;
     struct digest key;
     int r = fetch_target_package(env, file->package, &package);
@@ -68,9 +69,11 @@ int package_file_get(const struct build_env *env, const struct package_file *fil
         return 0;
     if (env->only_cached)
         return -ENOENT;
-    r = extract(env, file, &package, ret_built);
+    r = extract(env, file, &package, &built);
     if (r < 0)
         return r;
-    r = built_put(env->cache_dir, env->artifact_dir, &key, ret_built);
-    return r < 0 ? diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir) : 0;
+    r = built_put(env->cache_dir, env->artifact_dir, &key, &built);
+    if (r < 0)
+        return diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir);
+    return built_get(env->cache_dir, env->artifact_dir, &key, ret_built);
 }
