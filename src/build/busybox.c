@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/str.h"
-#include "build/fetch.h"
 #include "build/kbuild.h"
+#include "build/unpack.h"
 
 #include <errno.h>
 #include <time.h>

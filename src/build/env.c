@@ -83,3 +83,17 @@ int build_hash_compiler(const struct build_env *env, const char *compiler, struc
         *ret_version = xstrndup(text, strcspn(text, "\n"));
     return 0;
 }
+
+int build_run_tool(const struct build_env *env, const char *what, const char *const *argv)
+{
+    cleanup_free char *output = NULL;
+    int r = process_output(argv, &output);
+    if (r == 0)
+        return 0;
+    if (r == -ENOENT)
+        return diag_errno(env->diags, r, "%s: %s is not installed", what, argv[0]);
+    if (r < 0)
+        return diag_errno(env->diags, r, "%s: cannot run %s", what, argv[0]);
+    diag_error(env->diags, NULL, "%s: %s failed with status %d:\n%s", what, argv[0], r, output);
+    return -EIO;
+}

@@ -51,6 +51,10 @@ struct build_tool {
 /* 0, or -ENOENT with one diagnostic that names every missing package. The table ends with program NULL. */
 int build_need(const struct build_env *env, const char *what, const struct build_tool *tools);
 
+/* Runs a program quietly; its output is shown when it fails. `what` begins the messages. 0 or -errno with a
+ * diagnostic. */
+int build_run_tool(const struct build_env *env, const char *what, const char *const *argv);
+
 /* Adds to a cache key what a compiler says of itself. *ret_version is the first line of that, the caller's;
  * NULL: not wanted. 0 or -errno with a diagnostic. */
 struct hash;

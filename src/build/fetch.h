@@ -3,8 +3,7 @@
  * What is fetched lands in a temporary folder or file and is renamed to its place when it is whole and its
  * checksum is right; so what is there is good, and an interrupted download leaves nothing that looks like an
  * input. What is there is not fetched again, unless that was before env->refresh. Of several builders that
- * want the same one fetches or unpacks it, and the others wait; what one that was killed left half done goes
- * with the next attempt.
+ * want the same one fetches it, and the others wait (build/whole.h). build/unpack.h unpacks them.
  */
 #pragma once
 
@@ -35,6 +34,9 @@ int fetch_package(const struct build_env *env, const char *name, struct input *r
  */
 int fetch_target_package(const struct build_env *env, const char *name, struct input *ret_input);
 
+/* What Debian calls an architecture: amd64, arm64. */
+const char *debian_arch(enum cpu_arch arch);
+
 /* A Debian source package. Its sources are found even when the machine's list names binary packages only: a
  * list of our own is derived from the machine's, with the same places and keys. The file is the .dsc, with
  * what it names beside it. */
@@ -47,14 +49,3 @@ int fetch_url(const struct build_env *env, const char *url, const struct digest 
 /* A local file, used where it is; with its checksum verified when `sha256` is not NULL. */
 int fetch_file(const struct build_env *env, const char *path, const struct digest *sha256,
                struct input *ret_input);
-
-/* Unpacks all files of a .deb into the shared `trees` folder, once for each content. `finish` adds to the
- * folder before anybody else sees it; NULL: nothing. The folder; never write to it. */
-int unpack_package(const struct build_env *env, const struct input *input,
-                   int (*finish)(const struct build_env *env, const char *folder), char **ret_folder);
-
-/* Unpacks an input into the shared `trees` folder, once for each content: a .deb (and the one tarball below
- * usr/src in it, as source packages of the kernel have), a .dsc (with its patches applied), or a tarball. The
- * path of the tree, which is the folder that has the file `top` (`Kconfig`, `Makefile`) in it. Never write to
- * it. */
-int unpack_tree(const struct build_env *env, const struct input *input, const char *top, char **ret_tree);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "build/unpack.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -196,10 +197,9 @@ static int run_depmod(const struct build_env *env, const char *folder)
 /* A package is for one architecture, and its kernel is none of another one's. */
 static int check_arch(const struct build_env *env, const struct input *input)
 {
-    static const char *const debian[ARCHS] = {[ARCH_X86_64] = "amd64", [ARCH_ARM64] = "arm64"};
     cleanup_free char *arch = NULL;
     int r = read_field(env, input, "Architecture", &arch);
-    if (r < 0 || str_eq(arch, debian[env->arch]))
+    if (r < 0 || str_eq(arch, debian_arch(env->arch)))
         return r;
     diag_error(
         env->diags, NULL,

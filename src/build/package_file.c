@@ -1,7 +1,6 @@
 /* See build/package_file.h. */
 #include "build/package_file.h"
 #include "base/file.h"
-#include "base/process.h"
 #include "base/str.h"
 #include "build/fetch.h"
 
@@ -9,18 +8,12 @@
 
 static int unpack(const struct build_env *env, const char *deb, const char *folder)
 {
-    cleanup_free char *output = NULL;
     int r = dir_remove(folder);
     if (r == 0)
         r = dir_make(folder);
     if (r < 0)
         return diag_errno(env->diags, r, "cannot write to the cache folder %s", env->cache_dir);
-    r = process_output((const char *const[]){"dpkg-deb", "-x", deb, folder, NULL}, &output);
-    if (r == -ENOENT)
-        diag_error(env->diags, NULL, "dpkg-deb is missing; install the package dpkg");
-    else if (r != 0)
-        r = diag_error(env->diags, NULL, "cannot unpack %s: %s", deb, output ? output : strerror(-r));
-    return r;
+    return build_run_tool(env, deb, (const char *const[]){"dpkg-deb", "-x", deb, folder, NULL});
 }
 
 static int extract(const struct build_env *env, const struct package_file *file, const struct input *package,

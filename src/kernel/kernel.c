@@ -2,10 +2,10 @@
 #include "kernel/kernel.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "build/fetch.h"
 #include "build/kbuild.h"
 #include "build/kernel_package.h"
 #include "build/stamp.h"
+#include "build/unpack.h"
 #include "kernel/folder.h"
 #include "kernel/work.h"
 

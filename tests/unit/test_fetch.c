@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "build/fetch.h"
+#include "build/unpack.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
