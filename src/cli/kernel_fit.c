@@ -105,20 +105,31 @@ static int read_sources(struct fit *fit, const struct given *given, char **paths
 
 /* ---- the file ---- */
 
-static int write_definition(const struct given *given, const struct kernel_def *def, const char *folder,
-                            struct diags *diags)
+static char *definition_path(const struct context *context, const struct kernel_def *def)
 {
-    static const char *const source_kinds[] = {
-        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree"};
-    const char *quote = def->source.kind == SOURCE_PACKAGE ? "" : "\""; /* a path may have blanks */
-    cleanup_str struct str text = {0};
-    cleanup_free char *path = xasprintf("%s/%s.yaml", folder, def->name);
+    return xasprintf("%s/kernels/%s.yaml", context->config_dir, def->name);
+}
+
+/* What is in the way of the definition is said before anything is looked for. */
+static int check_definition(const struct context *context, const struct kernel_def *def, struct diags *diags)
+{
+    cleanup_free char *path = definition_path(context, def);
     if (strpbrk(def->source.where, "\"\\\n"))
         return diag_error(diags, NULL, "%s: a path with quotes or backslashes cannot be written there",
                           def->source.where);
     if (file_exists(path))
         return diag_error(diags, NULL, "%s is there already; leave out --define, or choose another --name",
                           path);
+    return 0;
+}
+
+static int write_definition(const struct context *context, const struct kernel_def *def, struct diags *diags)
+{
+    static const char *const source_kinds[] = {
+        [SOURCE_PACKAGE] = "package", [SOURCE_TARBALL] = "tarball", [SOURCE_TREE] = "tree"};
+    const char *quote = def->source.kind == SOURCE_PACKAGE ? "" : "\""; /* a path may have blanks */
+    cleanup_str struct str text = {0};
+    cleanup_free char *path = definition_path(context, def);
     str_printf(&text, "# What the drivers in %s.config go on top of. By %s.\n", def->name, FIT_MADE_BY);
     str_printf(&text, "source:\n  %s: %s%s%s\nfragments:\n", source_kinds[def->source.kind], quote,
                def->source.where, quote);
@@ -126,7 +137,6 @@ static int write_definition(const struct given *given, const struct kernel_def *
         str_printf(&text, "  - %s\n", *fragment);
     str_printf(&text, "compression: %s\n", def->compression);
     int r = file_write_atomic(path, str_text(&text), text.len, 0644);
-    (void)given;
     return r < 0 ? diag_errno(diags, r, "cannot write %s", path) : 0;
 }
 
@@ -164,12 +174,11 @@ static int write_result(const struct context *context, const struct given *given
     int r = given->output ? 0 : dir_make(folder);
     if (r < 0)
         return diag_errno(diags, r, "cannot make %s", folder);
-    if (given->define)
-        r = write_definition(given, def, folder, diags);
-    if (r < 0)
-        return r;
     r = file_write_atomic(path, str_text(text), text->len, 0644);
-    return r < 0 ? diag_errno(diags, r, "cannot write %s", path) : 0;
+    if (r < 0)
+        return diag_errno(diags, r, "cannot write %s", path);
+    /* Last, since without its drivers it would be a kernel all the same. */
+    return given->define ? write_definition(context, def, diags) : 0;
 }
 
 /* ---- saying it ---- */
@@ -258,6 +267,8 @@ static int fit_and_write(struct context *context, const struct given *given, cha
     int r = read_sources(&fit, given, paths, env->diags);
     if (r == 0 && path)
         r = fit_check_target(path, env->diags);
+    if (r == 0 && given->define)
+        r = check_definition(context, options->def, env->diags);
     if (r == 0)
         r = fit_find(&fit, options, env);
     if (r == 0) {
