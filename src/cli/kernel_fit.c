@@ -300,7 +300,7 @@ static int run_session(struct context *context, const struct given *given, char 
                        given->kernel);
     if (r == 0 && !given->kernel)
         r = default_def(given, &s.diags, &own);
-    if (r < 0)
+    if (r != 0)
         return report_diags(context, &s.diags), 1;
     const struct fit_options options = {
         .name = given->name     ? given->name
