@@ -32,8 +32,8 @@ int image_find(const struct build_env *env, const struct image_def *def, const s
                struct built *ret_built);
 
 /* The key of the definition itself, for the record of what was built from it last. It needs no program, and
- * of files only what everybody sees of those beside the definition (build/stamp.h); what else goes into a
- * build (files of the machine, libraries, the package of BusyBox) is not in it. */
+ * of files only what everybody sees of those in the configuration folder (build/stamp.h); what else goes into
+ * a build (files of the machine, libraries, the package of BusyBox) is not in it. */
 void image_definition_key(const struct build_env *env, const struct image_def *def,
                           const struct image_inputs *inputs, struct digest *ret_key);
 

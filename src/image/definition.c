@@ -11,11 +11,12 @@ static void add_number(struct hash *hash, int64_t number)
     hash_add(hash, &number, sizeof(number));
 }
 
-/* A file or folder that the definition names: by its name, and beside the definition by how it looks too. */
+/* A file or folder that the definition names: by its name, and in the configuration folder by how it
+ * looks too. */
 static void add_path(struct hash *hash, const struct build_env *env, const struct pos *pos, const char *path)
 {
     hash_field(hash, path);
-    if (!path || path[0] == '/')
+    if (!path)
         return;
     cleanup_free char *full = definition_path(env, pos, path);
     stamp_add(hash, env->config_dir, full);

@@ -463,9 +463,10 @@ static void a_packaged_kernel_has_no_tree(void **state)
 /* `..` on the way to a file leads nowhere else, as long as it stays in the configuration folder. */
 static void files_above_the_definition_are_looked_at(void **state)
 {
-    static const char *const ways[] = {"../shared/file", "./../images/../shared//file",
-                                       "../shared/deeper/../file", "../images/.././shared/file"};
     struct fixture *f = *state;
+    cleanup_free char *absolute = xasprintf("%s/shared/file", f->dir);
+    const char *const ways[] = {"../shared/file", "./../images/../shared//file", "../shared/deeper/../file",
+                                "../images/.././shared/file", absolute};
     put(f, "shared/deeper/other", "one\n");
     for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
         cleanup_free char *text =
