@@ -396,10 +396,10 @@ static int load_definitions(struct daemon *d, struct diags *diags)
                   g->number);
         diags_free(diags);
     }
+    if (loaded != -ENOENT)
+        log_diags(&none); /* also what it does without */
     if (loaded == 0)
         use_generation(d, g);
-    else if (loaded != -ENOENT)
-        log_diags(&none);
     return 0;
 }
 
@@ -804,7 +804,8 @@ static int start_watch(struct daemon *d)
     log_diags(&warnings);
     if (r < 0)
         return r;
-    if (edited_since_publish(d)) {
+    /* Where the last generation cannot be served, the definitions may make another. */
+    if (!d->generations.current || edited_since_publish(d)) {
         watch_publish(d->watch);
         return 0;
     }
