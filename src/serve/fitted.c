@@ -5,6 +5,7 @@
 #include "model/class_kernel.h"
 #include "serve/trials.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +26,14 @@ struct machine_entry {
     struct machine_entry *older, *newer; /* by when they were heard of */
 };
 
+/* What is told of a trial once the lock is not held any more. */
+struct told {
+    struct moment at;
+    struct trial trial;
+    char text[200]; /* empty: nothing for people, only for the store */
+    struct told *next;
+};
+
 struct fitted {
     pthread_mutex_t lock;
     struct fitted_config config;
@@ -33,14 +42,9 @@ struct fitted {
     uint64_t seed;
     struct machine_entry *oldest, *newest;
     struct trials trials;
-    atomic_size_t running, failed; /* of the trials, for who has no lock yet */
-};
-
-/* What is told of a trial once the lock is not held any more. */
-struct told {
-    bool any;
-    struct trial trial;
-    char text[200]; /* empty: nothing for people, only for the store */
+    struct told *untold, **last_untold; /* in the order in which it happened */
+    bool telling;                       /* a thread is at it */
+    atomic_size_t running, failed;      /* of the trials, for who has no lock yet */
 };
 
 /* ---- machines ---- */
@@ -113,6 +117,7 @@ struct fitted *fitted_new(const struct fitted_config *config)
         return NULL;
     pthread_mutex_init(&f->lock, NULL);
     f->config = *config;
+    f->last_untold = &f->untold;
     if (!f->config.machines)
         f->config.machines = MACHINES_DEFAULT;
     f->trials.capacity = f->config.trials ? f->config.trials : TRIALS_DEFAULT;
@@ -155,6 +160,16 @@ void fitted_machine(struct fitted *f, const struct mac *mac, uint64_t boot, cons
     pthread_mutex_unlock(&f->lock);
 }
 
+void fitted_hearsay(struct fitted *f, const struct mac *mac, const char *hardware_class)
+{
+    pthread_mutex_lock(&f->lock);
+    bool believed = !find_machine(f, mac) && f->n < f->config.machines;
+    struct machine_entry *m = believed ? insert(f, mac) : NULL;
+    if (m)
+        snprintf(m->class, sizeof(m->class), "%s", hardware_class);
+    pthread_mutex_unlock(&f->lock);
+}
+
 bool fitted_class(struct fitted *f, const struct mac *mac, char ret_class[static MACHINE_CLASS_SIZE])
 {
     pthread_mutex_lock(&f->lock);
@@ -167,26 +182,54 @@ bool fitted_class(struct fitted *f, const struct mac *mac, char ret_class[static
 
 /* ---- what is told ---- */
 
-/* The caller has the lock, as for all that follows. */
-static void release(struct fitted *f)
+/* What happened to a trial; the caller has the lock, as for all that follows. NULL: memory is gone, and
+ * nobody is told. */
+static struct told *told_of(struct fitted *f, const struct moment *now, const struct trial_entry *e)
 {
-    atomic_store(&f->running, f->trials.running);
-    atomic_store(&f->failed, f->trials.failed);
-    pthread_mutex_unlock(&f->lock);
+    struct told *told = calloc(1, sizeof(*told));
+    if (!told)
+        return NULL;
+    told->at = *now;
+    told->trial = e->trial;
+    *f->last_untold = told;
+    f->last_untold = &told->next;
+    return told;
 }
 
-static void tell(struct fitted *f, const struct moment *now, const struct told *told)
+static void tell(struct fitted *f, const struct told *told)
 {
-    if (told->any)
-        f->config.sink->emit(f->config.sink, &(struct event){
-                                                 .kind = EVENT_TRIAL,
-                                                 .at = *now,
-                                                 .mac = told->trial.mac,
-                                                 .node = told->trial.node[0] ? told->trial.node : NULL,
-                                                 .boot = told->trial.boot,
-                                                 .trial = &told->trial,
-                                                 .detail = told->text[0] ? told->text : NULL,
-                                             });
+    f->config.sink->emit(f->config.sink, &(struct event){
+                                             .kind = EVENT_TRIAL,
+                                             .at = told->at,
+                                             .mac = told->trial.mac,
+                                             .node = told->trial.node[0] ? told->trial.node : NULL,
+                                             .boot = told->trial.boot,
+                                             .trial = &told->trial,
+                                             .detail = told->text[0] ? told->text : NULL,
+                                         });
+}
+
+/* Gives the lock back, and tells what happened: one thread at a time, so that the store does not get `proven`
+ * before `failed` when two have something to say. */
+static void release(struct fitted *f)
+{
+    struct told *told;
+    atomic_store(&f->running, f->trials.running);
+    atomic_store(&f->failed, f->trials.failed);
+    bool mine = !f->telling;
+    while (mine && (told = f->untold)) {
+        f->telling = true;
+        f->untold = told->next;
+        if (!f->untold)
+            f->last_untold = &f->untold;
+        pthread_mutex_unlock(&f->lock);
+        tell(f, told);
+        free(told);
+        pthread_mutex_lock(&f->lock);
+    }
+    if (mine)
+        f->telling = false;
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* `5 min`, `90 s`. */
@@ -200,61 +243,79 @@ static const char *span(uint32_t seconds, char buf[static 16])
 PRINTF(2, 3) static void note(struct told *told, const char *fmt, ...)
 {
     va_list args;
+    if (!told)
+        return;
     va_start(args, fmt);
     vsnprintf(told->text, sizeof(told->text), fmt, args);
     va_end(args);
 }
 
-/* `another`: it began another boot; else its time was up. */
-static void note_end(struct told *told, const struct trial_entry *e, bool another)
+/* `n1`, or the address of a machine without an entry. */
+static const char *who(const struct trial *t, char buf[static MAC_TEXT_MAX])
+{
+    return t->node[0] ? t->node : mac_format(&t->mac, buf);
+}
+
+/* Why a trial is over without ready. */
+enum reason { TIME_IS_UP, ANOTHER_BOOT, ANOTHER_KERNEL };
+
+static void note_failure(struct told *told, const struct trial_entry *e, enum reason reason)
 {
     const struct trial *t = &e->trial;
     char mac[MAC_TEXT_MAX], within[16];
-    const char *who = t->node[0] ? t->node : mac_format(&t->mac, mac);
-    told->any = true;
-    told->trial = *t;
-    if (t->state == TRIAL_PROVEN)
-        note(told, "its new kernel came up on %s; every machine of the class gets it from its next boot on",
-             who);
-    else if (t->state == TRIAL_WITHDRAWN)
-        note(told, "%s did not fetch its new kernel; the next machine of the class that boots tries it", who);
-    else if (another)
+    const char *name = who(t, mac);
+    if (reason == ANOTHER_KERNEL)
+        note(told,
+             "its new kernel did not come up on %s, where another one was chosen. %s gets what worked before "
+             "it "
+             "at its next boot",
+             name, name);
+    else if (reason == ANOTHER_BOOT)
         note(told,
              "its new kernel did not come up on %s, which began another boot; last seen: %s. %s gets what "
-             "worked "
-             "before it",
-             who, t->stage, who);
+             "worked before it",
+             name, t->stage, name);
     else
         note(told,
              "its new kernel did not come up on %s within %s; last seen: %s. %s gets what worked before it "
-             "at its "
-             "next boot",
-             who, span(e->within_s, within), t->stage, who);
+             "at its next boot",
+             name, span(e->within_s, within), t->stage, name);
 }
 
-static void note_begin(struct told *told, const struct trial_entry *e)
+static void note_end(struct fitted *f, const struct moment *now, const struct trial_entry *e,
+                     enum reason reason)
+{
+    struct told *told = told_of(f, now, e);
+    char mac[MAC_TEXT_MAX];
+    if (e->trial.state == TRIAL_PROVEN)
+        note(told, "its new kernel came up on %s; every machine of the class gets it from its next boot on",
+             who(&e->trial, mac));
+    else if (e->trial.state == TRIAL_WITHDRAWN)
+        note(told, "%s did not fetch its new kernel; the next machine of the class that boots tries it",
+             who(&e->trial, mac));
+    else
+        note_failure(told, e, reason);
+}
+
+static void note_begin(struct fitted *f, const struct moment *now, const struct trial_entry *e)
 {
     const struct trial *t = &e->trial;
     char mac[MAC_TEXT_MAX], hex[DIGEST_TEXT_MAX], within[16];
-    told->any = true;
-    told->trial = *t;
-    note(told, "%s tries its new kernel %.12s, and has %s to ready",
-         t->node[0] ? t->node : mac_format(&t->mac, mac), digest_format(&t->kernel, hex),
-         span(e->within_s, within));
+    note(told_of(f, now, e), "%s tries its new kernel %.12s, and has %s to ready", who(t, mac),
+         digest_format(&t->kernel, hex), span(e->within_s, within));
 }
 
 /* ---- the choice ---- */
 
 /* A trial of this machine that its asking ends: it is in another boot, or, where boots have no names, asks
  * again with the kernel in hand. */
-static void end_earlier(struct fitted *f, const struct moment *now, const struct fitted_request *r,
-                        struct told *told)
+static void end_earlier(struct fitted *f, const struct moment *now, const struct fitted_request *r)
 {
     struct trial_entry *e = trials_running_of(&f->trials, &r->mac);
     if (!e || r->looks || (r->boot ? e->trial.boot == r->boot : e->trial.boot || !e->had))
         return;
     trials_give_up(&f->trials, now, e);
-    note_end(told, e, true);
+    note_end(f, now, e, ANOTHER_BOOT);
 }
 
 static bool is_running_of(const struct trial_entry *e, const struct fitted_request *r)
@@ -291,28 +352,27 @@ static bool again(const struct fitted *f, const struct machine_entry *m, const s
 }
 
 static struct trial_entry *begin(struct fitted *f, const struct moment *now, const struct machine_entry *m,
-                                 const struct fitted_request *r, const struct digest *kernel,
-                                 struct told told[static 2])
+                                 const struct fitted_request *r, const struct digest *kernel)
 {
     struct trial_entry *other =
         trials_running_of(&f->trials, &r->mac); /* of a kernel that was replaced meanwhile */
     if (other) {
         trials_give_up(&f->trials, now, other);
-        note_end(&told[0], other, true);
+        note_end(f, now, other, ANOTHER_BOOT);
     }
     struct trial trial = {.kernel = *kernel, .mac = r->mac, .boot = r->boot};
     memcpy(trial.class, m->class, sizeof(trial.class));
     snprintf(trial.node, sizeof(trial.node), "%s", r->node ? r->node : "");
     struct trial_entry *e = trials_begin(&f->trials, now, &trial, r->within_s);
     if (e)
-        note_begin(&told[1], e);
+        note_begin(f, now, e);
     return e;
 }
 
 /* NULL: the discovery kernel. */
 static const struct generation_artifact *choose(struct fitted *f, const struct moment *now,
                                                 const struct machine_entry *m, const struct fitted_request *r,
-                                                uint32_t *ret_trial_s, struct told told[static 2])
+                                                uint32_t *ret_trial_s)
 {
     const struct generation_artifact *newest = class_artifact(r, m->class, false);
     const struct generation_artifact *before = class_artifact(r, m->class, true);
@@ -321,7 +381,7 @@ static const struct generation_artifact *choose(struct fitted *f, const struct m
     if (e && e->trial.state == TRIAL_PROVEN)
         return newest;
     if (newest && !r->looks && (!e || e->trial.state == TRIAL_WITHDRAWN))
-        e = begin(f, now, m, r, &newest->digest, told);
+        e = begin(f, now, m, r, &newest->digest);
     if (is_running_of(e, r)) {
         *ret_trial_s = e->within_s;
         return newest;
@@ -330,15 +390,14 @@ static const struct generation_artifact *choose(struct fitted *f, const struct m
     return e && e->trial.state == TRIAL_PROVEN ? before : NULL;
 }
 
-/* The lock is held. `told`: what ended, what began. */
 static void answer(struct fitted *f, const struct moment *now, struct machine_entry *m,
-                   const struct fitted_request *r, struct fitted_choice *choice, struct told told[static 2])
+                   const struct fitted_request *r, struct fitted_choice *choice)
 {
     const struct generation_artifact *artifact;
     uint32_t trial_s;
-    end_earlier(f, now, r, &told[0]);
+    end_earlier(f, now, r);
     if (!again(f, m, r, &artifact, &trial_s)) {
-        artifact = choose(f, now, m, r, &trial_s, told);
+        artifact = choose(f, now, m, r, &trial_s);
         if (!r->looks) {
             m->boot = r->boot;
             m->has_kernel = artifact != NULL;
@@ -355,15 +414,12 @@ static void answer(struct fitted *f, const struct moment *now, struct machine_en
 void fitted_kernel(struct fitted *f, const struct moment *now, const struct fitted_request *request,
                    struct fitted_choice *ret_choice)
 {
-    struct told told[2] = {0};
     *ret_choice = (struct fitted_choice){0};
     pthread_mutex_lock(&f->lock);
     struct machine_entry *m = find_machine(f, &request->mac);
     if (m)
-        answer(f, now, m, request, ret_choice, told);
+        answer(f, now, m, request, ret_choice);
     release(f);
-    tell(f, now, &told[0]);
-    tell(f, now, &told[1]);
 }
 
 /* ---- trials ---- */
@@ -387,37 +443,58 @@ bool fitted_proven(void *fitted, const char *hardware_class, const struct digest
     return proven;
 }
 
+int fitted_retry(struct fitted *f, const struct moment *now, const struct generation *generation,
+                 const char *hardware_class, struct trial *ret_trial)
+{
+    char name[ARTIFACT_NAME_MAX];
+    const struct generation_artifact *kernel =
+        generation_artifact(generation, ARTIFACT_KERNEL, class_kernel_format(hardware_class, false, name));
+    if (!kernel)
+        return -ENOENT;
+    pthread_mutex_lock(&f->lock);
+    struct trial_entry *e = trials_find(&f->trials, hardware_class, &kernel->digest);
+    bool failed = e && e->trial.state == TRIAL_FAILED;
+    if (failed) {
+        trials_forgive(&f->trials, now, e);
+        note(told_of(f, now, e), "its new kernel is tried again by the next machine of the class that boots, "
+                                 "as `rambox hardware retry` asked");
+    }
+    *ret_trial = e ? e->trial : (struct trial){0};
+    release(f);
+    return failed ? 0 : -EALREADY;
+}
+
+/* By what happened. */
+static enum reason reason_of(const struct event *event)
+{
+    return event->kind == EVENT_FILE_START || event->kind == EVENT_FILE_END ? ANOTHER_KERNEL : ANOTHER_BOOT;
+}
+
 void fitted_observe(struct fitted *f, const struct event *event)
 {
-    struct told told = {0};
     struct trial_entry *e = NULL;
     if (!atomic_load(&f->running) && !(event->kind == EVENT_STAGE && atomic_load(&f->failed)))
         return; /* most of the time, and events come by the ten thousand */
     pthread_mutex_lock(&f->lock);
     enum trial_move moved = trials_observe(&f->trials, event, &e);
-    if (moved == TRIAL_MOVES) {
-        told.any = true;
-        told.trial = e->trial;
-    } else if (moved != TRIAL_STAYS) {
-        note_end(&told, e, true);
-    }
+    if (moved == TRIAL_MOVES)
+        (void)told_of(f, &event->at, e);
+    else if (moved != TRIAL_STAYS)
+        note_end(f, &event->at, e, reason_of(event));
     release(f);
-    tell(f, &event->at, &told);
 }
 
 /* The next one whose time is up. */
 static bool end_one(struct fitted *f, const struct moment *now)
 {
-    struct told told = {0};
     pthread_mutex_lock(&f->lock);
     struct trial_entry *e = trials_overdue(&f->trials, now);
     if (e) {
         trials_give_up(&f->trials, now, e);
-        note_end(&told, e, false);
+        note_end(f, now, e, TIME_IS_UP);
     }
     release(f);
-    tell(f, now, &told);
-    return told.any;
+    return e != NULL;
 }
 
 void fitted_tick(struct fitted *f, const struct moment *now)

@@ -25,7 +25,8 @@ struct fitted_config {
     size_t trials;   /* 0: 1,024 */
     uint64_t (*random)(void *user);
     void *user;
-    struct event_sink *sink; /* gets EVENT_TRIAL; called without the lock held */
+    struct event_sink *sink; /* gets EVENT_TRIAL; called without the lock held, one after the other in the
+                                order in which it happened, from whichever thread is at it */
 };
 
 /* NULL when memory is gone. `config` is copied. */
@@ -34,6 +35,9 @@ void fitted_free(struct fitted *fitted);
 
 /* What the machine is made of, as it reported in this boot (0: not known) or as the store has it. */
 void fitted_machine(struct fitted *fitted, const struct mac *mac, uint64_t boot, const char *hardware_class);
+/* The same, as anybody may have said it: believed only of a machine of which nothing is known, and no other
+ * one is forgotten for it. */
+void fitted_hearsay(struct fitted *fitted, const struct mac *mac, const char *hardware_class);
 /* Its class; false: not known. */
 bool fitted_class(struct fitted *fitted, const struct mac *mac, char ret_class[static MACHINE_CLASS_SIZE]);
 /* A trial of the store, at the start. One that runs goes on until `within_s` after it began. */
@@ -57,6 +61,12 @@ struct fitted_choice {
 };
 void fitted_kernel(struct fitted *fitted, const struct moment *now, const struct fitted_request *request,
                    struct fitted_choice *ret_choice);
+
+/* A person wants the kernel that the generation has for this class tried again. 0; -ENOENT: it has none;
+ * -EALREADY: it has not failed. *ret_trial: as it is now, also with -EALREADY, where `kernel` is all zero
+ * when it was not tried. */
+int fitted_retry(struct fitted *fitted, const struct moment *now, const struct generation *generation,
+                 const char *hardware_class, struct trial *ret_trial);
 
 /* Moves the trial that the event is of. The daemon's sink calls it with every event, after it has told of it.
  */

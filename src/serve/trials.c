@@ -14,6 +14,7 @@
 #define STAGE_ASKED "kernel asked for"
 #define STAGE_HAD   "kernel fetched"
 #define STAGE_RAM   "image fetched"
+#define STAGE_OTHER "another kernel chosen"
 
 void trials_clear(struct trials *t)
 {
@@ -81,11 +82,13 @@ static void take_out(struct trials *t, struct trial_entry *e)
     t->n--;
 }
 
-static void put_in(struct trials *t, struct trial_entry *e)
+/* Behind the one that began before it; NULL: none did. */
+static void put_in(struct trials *t, struct trial_entry *e, struct trial_entry *older)
 {
-    e->older = t->newest;
-    *(t->newest ? &t->newest->newer : &t->oldest) = e;
-    t->newest = e;
+    e->older = older;
+    e->newer = older ? older->newer : t->oldest;
+    *(e->older ? &e->older->newer : &t->oldest) = e;
+    *(e->newer ? &e->newer->older : &t->newest) = e;
     count(t, e, 1);
     t->n++;
 }
@@ -104,6 +107,7 @@ static void make_room(struct trials *t)
     free(e);
 }
 
+/* One more, which makes room for itself; not in the list yet. NULL: memory is gone. */
 static struct trial_entry *add(struct trials *t, const struct trial *trial)
 {
     struct trial_entry *e = calloc(1, sizeof(*e));
@@ -112,7 +116,6 @@ static struct trial_entry *add(struct trials *t, const struct trial *trial)
     if (t->n >= t->capacity)
         make_room(t);
     e->trial = *trial;
-    put_in(t, e);
     return e;
 }
 
@@ -123,10 +126,10 @@ struct trial_entry *trials_begin(struct trials *t, const struct moment *now, con
     if (e) {
         take_out(t, e);
         *e = (struct trial_entry){.trial = *trial, .cuts = e->cuts};
-        put_in(t, e);
     } else if (!(e = add(t, trial))) {
         return NULL;
     }
+    put_in(t, e, t->newest);
     e->within_s = within_s;
     e->deadline_us = now->mono_us + within_s * UINT64_C(1000000);
     set_state(t, e, TRIAL_RUNNING);
@@ -143,6 +146,10 @@ int trials_load(struct trials *t, const struct moment *now, const struct trial *
     struct trial_entry *e = add(t, trial);
     if (!e)
         return -ENOMEM;
+    struct trial_entry *older = t->newest;
+    while (older && older->trial.begun_us > trial->begun_us)
+        older = older->older;
+    put_in(t, e, older);
     /* By the calendar, for the process that began it is gone; within what it would have at most. */
     int64_t within_us = within_s * INT64_C(1000000), spent_us;
     if (__builtin_sub_overflow(now->unix_us, trial->begun_us, &spent_us) || spent_us > within_us)
@@ -165,6 +172,13 @@ void trials_give_up(struct trials *t, const struct moment *now, struct trial_ent
     e->trial.ended_us = now->unix_us;
 }
 
+void trials_forgive(struct trials *t, const struct moment *now, struct trial_entry *e)
+{
+    set_state(t, e, TRIAL_WITHDRAWN);
+    e->trial.ended_us = now->unix_us;
+    e->cuts = 0;
+}
+
 static void prove(struct trials *t, const struct moment *now, struct trial_entry *e)
 {
     set_state(t, e, TRIAL_PROVEN);
@@ -179,7 +193,17 @@ static bool is_of(const struct trial_entry *e, const struct event *event)
                        : !e->trial.boot && mac_equal(&e->trial.mac, &event->mac);
 }
 
-static enum trial_move on_file(struct trial_entry *e, const struct event *event)
+/* Nothing was heard of its init: it is the loader that fetches. */
+static bool is_in_loader(const struct trial_entry *e)
+{
+    static const char *const stages[] = {STAGE_TOLD, STAGE_ASKED, STAGE_HAD, STAGE_RAM};
+    for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
+        if (str_eq(e->trial.stage, stages[i]))
+            return true;
+    return false;
+}
+
+static enum trial_move on_file(struct trials *t, struct trial_entry *e, const struct event *event)
 {
     unsigned generation;
     enum artifact_kind kind;
@@ -196,6 +220,11 @@ static enum trial_move on_file(struct trial_entry *e, const struct event *event)
             set_stage(e, end ? STAGE_HAD : STAGE_ASKED, sizeof(e->trial.stage));
         return moves ? TRIAL_MOVES : TRIAL_STAYS;
     }
+    if ((kind == ARTIFACT_KERNEL || kind == ARTIFACT_UNIFIED) && is_in_loader(e)) {
+        trials_give_up(t, &event->at, e);
+        set_stage(e, STAGE_OTHER, sizeof(e->trial.stage));
+        return TRIAL_ENDS;
+    }
     if (kind == ARTIFACT_IMAGE && end && str_eq(e->trial.stage, STAGE_HAD)) {
         set_stage(e, STAGE_RAM, sizeof(e->trial.stage));
         return TRIAL_MOVES;
@@ -203,8 +232,8 @@ static enum trial_move on_file(struct trial_entry *e, const struct event *event)
     return TRIAL_STAYS;
 }
 
-/* What the init of the trial's boot reports can only come from a kernel that runs. Where boots have no names,
- * it may be of the boot before or after. */
+/* What the init of the trial's boot reports, by the boot's name, can only come from a kernel that runs. Where
+ * boots have no names, it may be of the boot before or after. */
 static enum trial_move on_stage(struct trials *t, struct trial_entry *e, const struct event *event)
 {
     const char *detail = event->detail ? event->detail : "";
@@ -212,9 +241,11 @@ static enum trial_move on_stage(struct trials *t, struct trial_entry *e, const s
     bool ready =
         n == strlen(boot_stage_name(STAGE_READY)) && str_starts(detail, boot_stage_name(STAGE_READY));
     bool late = e->trial.state == TRIAL_FAILED;
+    if (event->boot && event->hearsay)
+        return TRIAL_STAYS;
     if (event->boot)
         e->asked = e->had = true;
-    if (!e->had || (late && (!ready || !event->boot)))
+    if (!e->had || (late && (!ready || !event->boot || str_eq(e->trial.stage, STAGE_OTHER))))
         return TRIAL_STAYS;
     if (!ready) {
         set_stage(e, detail, n);
@@ -235,7 +266,7 @@ static enum trial_move move(struct trials *t, struct trial_entry *e, const struc
         return TRIAL_ENDS;
     case EVENT_FILE_START:
     case EVENT_FILE_END:
-        return running && is_of(e, event) ? on_file(e, event) : TRIAL_STAYS;
+        return running && is_of(e, event) ? on_file(t, e, event) : TRIAL_STAYS;
     case EVENT_STAGE:
         return (running || e->trial.state == TRIAL_FAILED) && is_of(e, event) ? on_stage(t, e, event)
                                                                               : TRIAL_STAYS;

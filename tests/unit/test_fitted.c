@@ -326,6 +326,159 @@ static void a_late_ready_proves_it(void **state)
 }
 
 /* Who only looks at what a machine would boot begins nothing, and is told what it got. */
+/* The loader fetches another kernel in the same boot: a person chose it in a menu. Its ready proves nothing.
+ */
+static void another_kernel_in_its_boot_proves_nothing(void **state)
+{
+    (void)state;
+    have(CLASS, NEW, 0);
+    machine(1, CLASS);
+    begins(1, 100);
+    GETS(1, 100, KERNEL, true);
+    event(1, 100, EVENT_FILE_START, "g12/kernel/smallest", NULL);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN);
+    ready(1, 100);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN);
+    begins(1, 101);
+    GETS(1, 101, KERNEL, true);
+    fetches(1, 101);
+    event(1, 101, EVENT_FILE_START, "g12/unified/default.efi", NULL);
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    assert_string_equal(bed.text,
+                        "its new kernel did not come up on n1, where another one was chosen. n1 gets what "
+                        "worked before it at its next boot");
+    ready(1, 101);
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    struct trial trial = bed.last;
+    make_fitted(0, 0); /* the server starts anew */
+    fitted_trial(bed.fitted, &bed.now, &trial, WITHIN_S);
+    machine(1, CLASS);
+    ready(1, 101);
+    GETS(1, 101, DISCOVERY, false);
+    /* What a kernel fetches that runs is its own affair. */
+    have(CLASS, NEWER, 0);
+    begins(1, 102);
+    GETS(1, 102, KERNEL, true);
+    fetches(1, 102);
+    event(1, 102, EVENT_STAGE, NULL, "init");
+    event(1, 102, EVENT_FILE_START, "g12/kernel/smallest", NULL);
+    ready(1, 102);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN);
+}
+
+/* Hostile: a report that does not name the boot, of the machine that is on trial. */
+static void hearsay_proves_nothing(void **state)
+{
+    (void)state;
+    have(CLASS, NEW, 0);
+    machine(1, CLASS);
+    begins(1, 100);
+    GETS(1, 100, KERNEL, true);
+    struct event spoofed = {.kind = EVENT_STAGE,
+                            .at = bed.now,
+                            .mac = mac_of(1),
+                            .boot = 100,
+                            .hearsay = true,
+                            .detail = "ready"};
+    fitted_observe(bed.fitted, &spoofed);
+    assert_int_equal(bed.last.state, TRIAL_RUNNING);
+    fetches(1, 100);
+    pass(WITHIN_S);
+    fitted_observe(bed.fitted, &spoofed);
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    ready(1, 100);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN);
+}
+
+/* Hostile: what anybody may have said of machines changes nothing that is known, and nobody is forgotten for
+ * it. */
+static void hearsay_takes_no_place(void **state)
+{
+    char hardware_class[MACHINE_CLASS_SIZE];
+    struct mac known = mac_of(1), other = mac_of(2);
+    (void)state;
+    make_fitted(100, 10);
+    machine(1, CLASS);
+    fitted_hearsay(bed.fitted, &known, OTHER);
+    for (unsigned n = 2; n <= 1000; n++) {
+        struct mac mac = mac_of(n);
+        fitted_hearsay(bed.fitted, &mac, OTHER);
+    }
+    assert_true(fitted_class(bed.fitted, &known, hardware_class));
+    assert_string_equal(hardware_class, CLASS);
+    assert_true(fitted_class(bed.fitted, &other, hardware_class));
+    machine(2, CLASS); /* which is better known then */
+    assert_true(fitted_class(bed.fitted, &other, hardware_class));
+    assert_string_equal(hardware_class, CLASS);
+}
+
+/* Two threads have something to say of a trial: here the second while the first is at it. */
+static void emit_and_be_late(struct event_sink *sink, const struct event *event)
+{
+    if (event->trial->state == TRIAL_FAILED)
+        ready(1, 100);
+    emit(sink, event);
+}
+
+static void what_happened_is_told_in_order(void **state)
+{
+    (void)state;
+    have(CLASS, NEW, 0);
+    machine(1, CLASS);
+    begins(1, 100);
+    GETS(1, 100, KERNEL, true);
+    fetches(1, 100);
+    bed.sink.emit = emit_and_be_late;
+    unsigned told = bed.told;
+    pass(WITHIN_S);
+    assert_int_equal(bed.told - told, 2);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN); /* what the store has in the end */
+    GETS(1, 101, KERNEL, false);
+}
+
+/* A person mended what was wrong: the same kernel is tried again. */
+static void a_person_lets_it_be_tried_again(void **state)
+{
+    struct trial trial;
+    (void)state;
+    machine(1, CLASS);
+    machine(2, CLASS);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -ENOENT);
+    have(CLASS, NEW, 0);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+    assert_string_equal(trial.class, "");
+    for (uint64_t boot = 100; boot < 103; boot++) { /* cut off three times */
+        begins(1, boot);
+        GETS(1, boot, KERNEL, true);
+        assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+        assert_int_equal(trial.state, TRIAL_RUNNING);
+        asks(1, boot);
+        pass(WITHIN_S);
+    }
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    begins(1, 103);
+    GETS(1, 103, DISCOVERY, false);
+    unsigned told = bed.told;
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), 0);
+    assert_int_equal(trial.state, TRIAL_WITHDRAWN);
+    assert_int_equal(bed.told - told, 1);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN); /* so that the store has it */
+    assert_int_equal(bed.last.boot, 102);
+    ready(1, 102);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN);
+    begins(2, 200);
+    GETS(2, 200, KERNEL, true);
+    asks(2, 200);
+    pass(WITHIN_S);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN); /* it has all its attempts again */
+    begins(2, 201);
+    GETS(2, 201, KERNEL, true);
+    fetches(2, 201);
+    ready(2, 201);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+    assert_int_equal(trial.state, TRIAL_PROVEN);
+}
+
 static void looking_changes_nothing(void **state)
 {
     (void)state;
@@ -479,6 +632,31 @@ static void tables_are_bounded(void **state)
     unsigned told = bed.told;
     pass(WITHIN_S);
     assert_int_equal(bed.told - told, 10);
+}
+
+/* The store tells them by class: those that began longest ago are still the first to go. */
+static void the_store_does_not_change_their_age(void **state)
+{
+    struct trial trial = {.state = TRIAL_PROVEN, .stage = "ready"};
+    (void)state;
+    make_fitted(0, 10);
+    memset(trial.kernel.b, NEW, sizeof(trial.kernel.b));
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(trial.class, sizeof(trial.class), "%012x", i);
+        trial.begun_us = i < 5 ? 1000 + i : 100 + i;
+        fitted_trial(bed.fitted, &bed.now, &trial, WITHIN_S);
+    }
+    have(CLASS, NEW, 0);
+    for (unsigned n = 0; n < 6; n++) {
+        const char *const oldest[] = {"000000000005", "000000000006", "000000000007",
+                                      "000000000008", "000000000009", "000000000000"};
+        have(CLASS, (uint8_t)(n + 1), 0);
+        machine(n + 1, CLASS);
+        assert_true(fitted_proven(bed.fitted, oldest[n], &trial.kernel));
+        GETS(n + 1, n + 1, KERNEL, true);
+        assert_false(fitted_proven(bed.fitted, oldest[n], &trial.kernel));
+        assert_true(fitted_proven(bed.fitted, "000000000004", &trial.kernel));
+    }
 }
 
 /* Whatever happens in whatever order: no kernel is given that has failed, only one machine at a time has one
@@ -808,11 +986,17 @@ int main(void)
         TEST(another_boot_before_ready_is_a_failure),
         TEST(a_trial_without_its_kernel_is_none),
         TEST(a_late_ready_proves_it),
+        TEST(another_kernel_in_its_boot_proves_nothing),
+        TEST(hearsay_proves_nothing),
+        TEST(hearsay_takes_no_place),
+        TEST(what_happened_is_told_in_order),
+        TEST(a_person_lets_it_be_tried_again),
         TEST(looking_changes_nothing),
         TEST(boots_without_a_name_go_by_the_machine),
         TEST(a_trial_outlives_the_server),
         TEST(another_generation_meanwhile),
         TEST(tables_are_bounded),
+        TEST(the_store_does_not_change_their_age),
         TEST(any_sequence_keeps_the_promises),
         TEST(every_way_to_ask_has_the_same_answer),
         TEST(the_trial_counts_for_the_length),
