@@ -549,6 +549,8 @@ static int open_control(struct daemon *d, struct diags *diags)
                                               .state_dir = d->state_dir,
                                               .dhcp_server = d->dhcp_server,
                                               .committer = d->committer,
+                                              .fitted = learning_fitted(d->learning),
+                                              .generations = &d->generations,
                                               .http = &d->http_server,
                                               .status = control_status,
                                               .user = d},
