@@ -63,6 +63,7 @@ struct loading {
     const struct moment *now;
     const struct site *site;
     VEC(struct known) machines;
+    VEC(struct trial) trials;
 };
 
 static int load_machine(void *user, const struct store_machine *machine)
@@ -76,7 +77,7 @@ static int load_machine(void *user, const struct store_machine *machine)
     return 0;
 }
 
-static int by_age(const void *a, const void *b)
+static int by_report(const void *a, const void *b)
 {
     int64_t x = ((const struct known *)a)->at_us, y = ((const struct known *)b)->at_us;
     return x < y ? -1 : x > y;
@@ -86,7 +87,7 @@ static int by_age(const void *a, const void *b)
 static void learn_machines(struct loading *loading)
 {
     if (loading->machines.n)
-        qsort(loading->machines.items, loading->machines.n, sizeof(struct known), by_age);
+        qsort(loading->machines.items, loading->machines.n, sizeof(struct known), by_report);
     VEC_EACH(known, &loading->machines)
         fitted_machine(loading->learning->fitted, &known->mac, 0, known->class);
     VEC_FREE(&loading->machines);
@@ -109,19 +110,37 @@ static uint32_t ready_within(const struct site *site, const struct mac *mac)
 
 static int load_trial(void *user, const struct trial *trial)
 {
-    const struct loading *loading = user;
+    struct loading *loading = user;
     if (is_machine_class(trial->class))
+        VEC_PUSH(&loading->trials, *trial);
+    return 0;
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    int64_t x = ((const struct trial *)a)->begun_us, y = ((const struct trial *)b)->begun_us;
+    return x < y ? -1 : x > y;
+}
+
+static void learn_trials(struct loading *loading)
+{
+    if (loading->trials.n)
+        qsort(loading->trials.items, loading->trials.n, sizeof(struct trial), by_begin);
+    VEC_EACH(trial, &loading->trials)
         fitted_trial(loading->learning->fitted, loading->now, trial,
                      ready_within(loading->site, &trial->mac));
-    return 0;
+    VEC_FREE(&loading->trials);
 }
 
 int learning_load(struct learning *l, struct store *store, const struct moment *now, const struct site *site)
 {
     struct loading loading = {.learning = l, .now = now, .site = site};
     int r = store_each_machine(store, load_machine, &loading);
+    if (r == 0)
+        r = store_each_trial(store, load_trial, &loading);
     learn_machines(&loading);
-    return r < 0 ? r : store_each_trial(store, load_trial, &loading);
+    learn_trials(&loading);
+    return r;
 }
 
 /* ---- what is heard ---- */

@@ -40,7 +40,8 @@ void fitted_machine(struct fitted *fitted, const struct mac *mac, uint64_t boot,
 void fitted_hearsay(struct fitted *fitted, const struct mac *mac, const char *hardware_class);
 /* Its class; false: not known. */
 bool fitted_class(struct fitted *fitted, const struct mac *mac, char ret_class[static MACHINE_CLASS_SIZE]);
-/* A trial of the store, at the start. One that runs goes on until `within_s` after it began. */
+/* A trial of the store, at the start, after those that began before it. One that runs goes on until
+ * `within_s` after it began. */
 void fitted_trial(struct fitted *fitted, const struct moment *now, const struct trial *trial,
                   uint32_t within_s);
 /* Whether this kernel has brought a machine of the class to ready. `fitted` is a struct fitted, see struct

@@ -82,13 +82,11 @@ static void take_out(struct trials *t, struct trial_entry *e)
     t->n--;
 }
 
-/* Behind the one that began before it; NULL: none did. */
-static void put_in(struct trials *t, struct trial_entry *e, struct trial_entry *older)
+static void put_in(struct trials *t, struct trial_entry *e)
 {
-    e->older = older;
-    e->newer = older ? older->newer : t->oldest;
-    *(e->older ? &e->older->newer : &t->oldest) = e;
-    *(e->newer ? &e->newer->older : &t->newest) = e;
+    e->older = t->newest;
+    *(t->newest ? &t->newest->newer : &t->oldest) = e;
+    t->newest = e;
     count(t, e, 1);
     t->n++;
 }
@@ -107,7 +105,6 @@ static void make_room(struct trials *t)
     free(e);
 }
 
-/* One more, which makes room for itself; not in the list yet. NULL: memory is gone. */
 static struct trial_entry *add(struct trials *t, const struct trial *trial)
 {
     struct trial_entry *e = calloc(1, sizeof(*e));
@@ -116,6 +113,7 @@ static struct trial_entry *add(struct trials *t, const struct trial *trial)
     if (t->n >= t->capacity)
         make_room(t);
     e->trial = *trial;
+    put_in(t, e);
     return e;
 }
 
@@ -126,10 +124,10 @@ struct trial_entry *trials_begin(struct trials *t, const struct moment *now, con
     if (e) {
         take_out(t, e);
         *e = (struct trial_entry){.trial = *trial, .cuts = e->cuts};
+        put_in(t, e);
     } else if (!(e = add(t, trial))) {
         return NULL;
     }
-    put_in(t, e, t->newest);
     e->within_s = within_s;
     e->deadline_us = now->mono_us + within_s * UINT64_C(1000000);
     set_state(t, e, TRIAL_RUNNING);
@@ -146,10 +144,6 @@ int trials_load(struct trials *t, const struct moment *now, const struct trial *
     struct trial_entry *e = add(t, trial);
     if (!e)
         return -ENOMEM;
-    struct trial_entry *older = t->newest;
-    while (older && older->trial.begun_us > trial->begun_us)
-        older = older->older;
-    put_in(t, e, older);
     /* By the calendar, for the process that began it is gone; within what it would have at most. */
     int64_t within_us = within_s * INT64_C(1000000), spent_us;
     if (__builtin_sub_overflow(now->unix_us, trial->begun_us, &spent_us) || spent_us > within_us)

@@ -54,8 +54,8 @@ struct trial_entry *trials_overdue(const struct trials *trials, const struct mom
  * begun longest ago that does not run makes room. */
 struct trial_entry *trials_begin(struct trials *trials, const struct moment *now, const struct trial *trial,
                                  uint32_t within_s);
-/* Puts one of the store back, at the place of its age; one that runs goes on until `within_s` after it began.
- * 0; -EEXIST: there is one; -ENOMEM. */
+/* Puts one of the store back, after those that began before it; one that runs goes on until `within_s` after
+ * it began. 0; -EEXIST: there is one; -ENOMEM. */
 int trials_load(struct trials *trials, const struct moment *now, const struct trial *trial,
                 uint32_t within_s);
 

@@ -634,31 +634,6 @@ static void tables_are_bounded(void **state)
     assert_int_equal(bed.told - told, 10);
 }
 
-/* The store tells them by class: those that began longest ago are still the first to go. */
-static void the_store_does_not_change_their_age(void **state)
-{
-    struct trial trial = {.state = TRIAL_PROVEN, .stage = "ready"};
-    (void)state;
-    make_fitted(0, 10);
-    memset(trial.kernel.b, NEW, sizeof(trial.kernel.b));
-    for (unsigned i = 0; i < 10; i++) {
-        snprintf(trial.class, sizeof(trial.class), "%012x", i);
-        trial.begun_us = i < 5 ? 1000 + i : 100 + i;
-        fitted_trial(bed.fitted, &bed.now, &trial, WITHIN_S);
-    }
-    have(CLASS, NEW, 0);
-    for (unsigned n = 0; n < 6; n++) {
-        const char *const oldest[] = {"000000000005", "000000000006", "000000000007",
-                                      "000000000008", "000000000009", "000000000000"};
-        have(CLASS, (uint8_t)(n + 1), 0);
-        machine(n + 1, CLASS);
-        assert_true(fitted_proven(bed.fitted, oldest[n], &trial.kernel));
-        GETS(n + 1, n + 1, KERNEL, true);
-        assert_false(fitted_proven(bed.fitted, oldest[n], &trial.kernel));
-        assert_true(fitted_proven(bed.fitted, "000000000004", &trial.kernel));
-    }
-}
-
 /* Whatever happens in whatever order: no kernel is given that has failed, only one machine at a time has one
  * that is not proven, always as a trial, and a boot hears the same as long as its trial is not over. */
 struct model_machine {
@@ -996,7 +971,6 @@ int main(void)
         TEST(a_trial_outlives_the_server),
         TEST(another_generation_meanwhile),
         TEST(tables_are_bounded),
-        TEST(the_store_does_not_change_their_age),
         TEST(any_sequence_keeps_the_promises),
         TEST(every_way_to_ask_has_the_same_answer),
         TEST(the_trial_counts_for_the_length),

@@ -161,6 +161,36 @@ static void the_store_does_not_change_their_age(void **state)
     assert_int_equal(dir_remove(dir), 0);
 }
 
+/* Nor does which trials are. */
+static void the_store_does_not_change_the_age_of_trials(void **state)
+{
+    enum { TRIALS = 1024 };
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(store_close) struct store *store = NULL;
+    char dir[] = "/tmp/rambox-learning-XXXXXX";
+    struct store_op ops[3] = {{0}};
+    struct trial trial = {.class = "ffffffffffff", .state = TRIAL_PROVEN};
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    cleanup_free char *path = xasprintf("%s/rambox.db", dir);
+    assert_int_equal(store_open(path, &diags, &store), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
+        ops[i] = (struct store_op){.kind = STORE_TRIAL_PUT,
+                                   .trial = {.class = CLASS, .state = TRIAL_PROVEN, .begun_us = 10 - i}};
+        ops[i].trial.class[0] = (char)('a' + i);
+    }
+    assert_int_equal(store_commit(store, ops, ARRAY_SIZE(ops)), 0);
+    assert_int_equal(learning_load(bed.learning, store, &bed.now, NULL), 0);
+    for (unsigned i = 0; i < TRIALS - 2; i++) {
+        memcpy(trial.kernel.b, &i, sizeof(i));
+        fitted_trial(learning_fitted(bed.learning), &bed.now, &trial, 120);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
+        assert_int_equal(
+            fitted_proven(learning_fitted(bed.learning), ops[i].trial.class, &ops[i].trial.kernel), i < 2);
+    assert_int_equal(dir_remove(dir), 0);
+}
+
 /* What the store has of an earlier process: classes, and trials with what their profile gives them. */
 static void the_store_brings_it_back(void **state)
 {
@@ -217,7 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(machines_of_another_processor_have_no_class), TEST(reports_that_name_no_boot_are_not_believed),
         TEST(what_was_looked_up_is_not_believed),          TEST(the_store_brings_it_back),
-        TEST(the_store_does_not_change_their_age),
+        TEST(the_store_does_not_change_their_age),         TEST(the_store_does_not_change_the_age_of_trials),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
