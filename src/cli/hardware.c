@@ -405,9 +405,9 @@ static int run_retry(struct context *context, int argc, char **argv)
     if (status == 0)
         status = retry(&view, class);
     if (status == 0 && context->json)
-        print_json(json_pack("{s:s, s:s}", "class", class, "kernel", "built"));
+        print_json(json_pack("{s:s}", "class", class));
     else if (status == 0)
-        printf("class %s: %s\n", class, trial_state_words(TRIAL_WITHDRAWN));
+        printf("class %s: its kernel is tried again from the next boot on\n", class);
     view_free(&view);
     return status;
 }
@@ -432,11 +432,12 @@ const struct command command_hardware_retry = {
     .name = "hardware retry",
     .synopsis = "CLASS|NODE",
     .summary = "let the kernel of a hardware class that failed be tried once more",
-    .help = "A kernel that did not come up is not given again, unless it is built anew. When it was not the "
-            "kernel's\n"
-            "fault (a cable, an image, a switch), this forgets the failure: the next machine of the class "
-            "that boots\n"
-            "tries it. A node stands for its class. Works with the server running, and without.\n"
+    .help = "A kernel that did not come up is not given again, unless it is built anew. When it was not the\n"
+            "kernel's fault (a cable, an image, a switch), this forgets the failure: the next machine of the "
+            "class\n"
+            "that boots tries it. So do single machines that did without a kernel that others of the class "
+            "came up\n"
+            "with. A node stands for its class. Works with the server running, and without.\n"
             "\n"
             "Examples:\n"
             "  rambox hardware retry 1a2b3c4d5e6f\n"

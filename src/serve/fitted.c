@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MACHINES_DEFAULT = 16384, TRIALS_DEFAULT = 1024, BUCKETS_MIN = 64 };
+/* VAIN_MAX: boots with one kernel in which nothing is heard of a machine, until it is not given it any more.
+ */
+enum { MACHINES_DEFAULT = 16384, TRIALS_DEFAULT = 1024, BUCKETS_MIN = 64, VAIN_MAX = 2 };
 
 /* A machine whose class is known, and what its last boot was given. */
 struct machine_entry {
@@ -22,6 +24,9 @@ struct machine_entry {
     bool has_kernel;      /* it got `kernel`; else the discovery kernel */
     struct digest kernel; /* of the artifact */
     uint32_t trial_s;     /* it was told that this is a trial; 0: it is none */
+    bool had, heard;      /* in that boot it fetched all of the kernel; its init told something */
+    uint8_t vain;         /* boots with `vain_kernel`, that others came up with, in which nothing was heard */
+    struct digest vain_kernel;
     struct machine_entry *next;
     struct machine_entry *older, *newer; /* by when they were heard of */
 };
@@ -30,6 +35,9 @@ struct machine_entry {
 struct told {
     struct moment at;
     struct trial trial;
+    struct mac mac; /* whom it is about: mostly the one that tries it */
+    char node[64];
+    uint64_t boot;
     char text[200]; /* empty: nothing for people, only for the store */
     struct told *next;
 };
@@ -191,6 +199,9 @@ static struct told *told_of(struct fitted *f, const struct moment *now, const st
         return NULL;
     told->at = *now;
     told->trial = e->trial;
+    told->mac = e->trial.mac;
+    memcpy(told->node, e->trial.node, sizeof(told->node));
+    told->boot = e->trial.boot;
     *f->last_untold = told;
     f->last_untold = &told->next;
     return told;
@@ -201,9 +212,9 @@ static void tell(struct fitted *f, const struct told *told)
     f->config.sink->emit(f->config.sink, &(struct event){
                                              .kind = EVENT_TRIAL,
                                              .at = told->at,
-                                             .mac = told->trial.mac,
-                                             .node = told->trial.node[0] ? told->trial.node : NULL,
-                                             .boot = told->trial.boot,
+                                             .mac = told->mac,
+                                             .node = told->node[0] ? told->node : NULL,
+                                             .boot = told->boot,
                                              .trial = &told->trial,
                                              .detail = told->text[0] ? told->text : NULL,
                                          });
@@ -390,6 +401,87 @@ static const struct generation_artifact *choose(struct fitted *f, const struct m
     return e && e->trial.state == TRIAL_PROVEN ? before : NULL;
 }
 
+/* ---- boots that come to nothing ---- */
+
+/* Whether in the boot before this one the machine fetched all of a kernel that others of its class came up
+ * with, and was not heard of since: it is made of something else than it was (its card was put into another
+ * machine, or somebody said so in its name), or its firmware wants more of a kernel. */
+static bool was_vain(const struct machine_entry *m, const struct fitted_request *r)
+{
+    return r->boot && m->boot && m->boot != r->boot && m->has_kernel && !m->trial_s && m->had && !m->heard;
+}
+
+/* Whether it does without this kernel: in the boot after such a one, so that it can say what it is made of,
+ * and when there were too many. */
+static bool does_without(const struct machine_entry *m, const struct digest *kernel, bool vain)
+{
+    return vain ? digest_equal(&m->kernel, kernel)
+                : m->vain >= VAIN_MAX && digest_equal(&m->vain_kernel, kernel);
+}
+
+static void note_vain(struct fitted *f, const struct moment *now, struct machine_entry *m,
+                      const struct fitted_request *r)
+{
+    char mac[MAC_TEXT_MAX];
+    const struct trial_entry *e = trials_find(&f->trials, m->class, &m->kernel);
+    if (!digest_equal(&m->vain_kernel, &m->kernel))
+        m->vain = 0;
+    m->vain_kernel = m->kernel;
+    m->vain = (uint8_t)(m->vain < VAIN_MAX ? m->vain + 1 : VAIN_MAX);
+    struct told *told = e ? told_of(f, now, e) : NULL;
+    if (!told)
+        return;
+    told->mac = m->mac;
+    snprintf(told->node, sizeof(told->node), "%s", r->node ? r->node : "");
+    told->boot = r->boot;
+    note(told,
+         "nothing was heard of %s with its kernel, which others came up with; it gets the discovery kernel%s",
+         r->node ? r->node : mac_format(&m->mac, mac),
+         m->vain < VAIN_MAX ? " for this boot" : " from now on (`rambox hardware retry`)");
+}
+
+/* What is heard of the boot that the machine is in. */
+static void hear(struct fitted *f, const struct event *event)
+{
+    struct machine_entry *m = find_machine(f, &event->mac);
+    if (!m || m->boot != event->boot)
+        return;
+    m->had |= event->kind == EVENT_FILE_END;
+    m->heard |= event->kind == EVENT_STAGE;
+    if (m->heard && m->has_kernel && digest_equal(&m->vain_kernel, &m->kernel))
+        m->vain = 0;
+}
+
+/* Whether the event says something of a boot with a kernel of a class. */
+static bool is_heard(const struct event *event)
+{
+    unsigned generation;
+    enum artifact_kind kind;
+    char name[ARTIFACT_NAME_MAX];
+    bool before;
+    if (!event->boot)
+        return false;
+    if (event->kind == EVENT_STAGE)
+        return !event->hearsay;
+    return event->kind == EVENT_FILE_END && event->file &&
+           artifact_path_parse(event->file, &generation, &kind, name) == 0 && kind == ARTIFACT_KERNEL &&
+           class_kernel_of(name, &before);
+}
+
+/* Gives the class's machines the kernel again that they did without. Whether there were some. */
+static bool forget_vain(struct fitted *f, const char *hardware_class)
+{
+    bool any = false;
+    for (struct machine_entry *m = f->oldest; m; m = m->newer) {
+        bool meant = m->vain && str_eq(m->class, hardware_class);
+        any |= meant;
+        m->vain = meant ? 0 : m->vain;
+    }
+    return any;
+}
+
+/* ---- the answer ---- */
+
 static void answer(struct fitted *f, const struct moment *now, struct machine_entry *m,
                    const struct fitted_request *r, struct fitted_choice *choice)
 {
@@ -397,8 +489,15 @@ static void answer(struct fitted *f, const struct moment *now, struct machine_en
     uint32_t trial_s;
     end_earlier(f, now, r);
     if (!again(f, m, r, &artifact, &trial_s)) {
+        bool vain = was_vain(m, r);
+        if (vain && !r->looks)
+            note_vain(f, now, m, r);
         artifact = choose(f, now, m, r, &trial_s);
+        if (artifact && !trial_s && does_without(m, &artifact->digest, vain))
+            artifact = NULL;
         if (!r->looks) {
+            m->had = false; /* not of what it gets now */
+            m->heard = m->heard && m->boot == r->boot;
             m->boot = r->boot;
             m->has_kernel = artifact != NULL;
             m->trial_s = trial_s;
@@ -453,7 +552,7 @@ int fitted_retry(struct fitted *f, const struct moment *now, const struct genera
         return -ENOENT;
     pthread_mutex_lock(&f->lock);
     struct trial_entry *e = trials_find(&f->trials, hardware_class, &kernel->digest);
-    bool failed = e && e->trial.state == TRIAL_FAILED;
+    bool failed = e && e->trial.state == TRIAL_FAILED, again = forget_vain(f, hardware_class);
     if (failed) {
         trials_forgive(&f->trials, now, e);
         note(told_of(f, now, e), "its new kernel is tried again by the next machine of the class that boots, "
@@ -461,7 +560,7 @@ int fitted_retry(struct fitted *f, const struct moment *now, const struct genera
     }
     *ret_trial = e ? e->trial : (struct trial){0};
     release(f);
-    return failed ? 0 : -EALREADY;
+    return failed || (again && e) ? 0 : -EALREADY;
 }
 
 /* By what happened. */
@@ -473,9 +572,12 @@ static enum reason reason_of(const struct event *event)
 void fitted_observe(struct fitted *f, const struct event *event)
 {
     struct trial_entry *e = NULL;
-    if (!atomic_load(&f->running) && !(event->kind == EVENT_STAGE && atomic_load(&f->failed)))
+    bool heard = is_heard(event);
+    if (!heard && !atomic_load(&f->running) && !(event->kind == EVENT_STAGE && atomic_load(&f->failed)))
         return; /* most of the time, and events come by the ten thousand */
     pthread_mutex_lock(&f->lock);
+    if (heard)
+        hear(f, event);
     enum trial_move moved = trials_observe(&f->trials, event, &e);
     if (moved == TRIAL_MOVES)
         (void)told_of(f, &event->at, e);

@@ -6,6 +6,10 @@
  *     `class-CLASS.before`    proven
  *     the discovery kernel    everything else
  *
+ * A machine that fetched all of a proven kernel and was not heard of in that boot gets the discovery kernel
+ * in the next one, and after the second time for good, as long as the kernel is the same and this process
+ * runs.
+ *
  * A boot gets the same answer whenever and however it asks, as long as its trial has not ended badly and the
  * generation has the kernel. What is known is of a class and a digest: a kernel that is built anew is another
  * one.
@@ -63,9 +67,9 @@ struct fitted_choice {
 void fitted_kernel(struct fitted *fitted, const struct moment *now, const struct fitted_request *request,
                    struct fitted_choice *ret_choice);
 
-/* A person wants the kernel that the generation has for this class tried again. 0; -ENOENT: it has none;
- * -EALREADY: it has not failed. *ret_trial: as it is now, also with -EALREADY, where `kernel` is all zero
- * when it was not tried. */
+/* A person wants the kernel that the generation has for this class tried again, by the class, or by the
+ * machines of it that did without it. 0; -ENOENT: it has none; -EALREADY: it has not failed. *ret_trial: as
+ * it is now, also with -EALREADY, where `kernel` is all zero when it was not tried. */
 int fitted_retry(struct fitted *fitted, const struct moment *now, const struct generation *generation,
                  const char *hardware_class, struct trial *ret_trial);
 

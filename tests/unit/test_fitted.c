@@ -26,6 +26,7 @@ struct bed {
     struct generation *generation;
     struct moment now;
     unsigned told;                  /* EVENT_TRIAL with words */
+    uint64_t about;                 /* the boot of the last one of all */
     struct trial last;              /* the last one of all */
     char text[256], stored[32][24]; /* its words; the stage of each that the store gets */
     unsigned stored_n;
@@ -41,7 +42,7 @@ static void emit(struct event_sink *sink, const struct event *event)
 {
     (void)sink;
     assert_int_equal(event->kind, EVENT_TRIAL);
-    assert_int_equal(event->boot, event->trial->boot);
+    bed.about = event->boot;
     bed.last = *event->trial;
     snprintf(bed.stored[bed.stored_n++ % ARRAY_SIZE(bed.stored)], sizeof(bed.stored[0]), "%s",
              event->trial->stage);
@@ -477,6 +478,65 @@ static void a_person_lets_it_be_tried_again(void **state)
     ready(2, 201);
     assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
     assert_int_equal(trial.state, TRIAL_PROVEN);
+}
+
+/* A machine that is not what it was, or was said to be: the kernel that others of the class came up with does
+ * not keep it dark. */
+static void a_machine_of_another_make_comes_back(void **state)
+{
+    struct trial trial;
+    (void)state;
+    prove(NEW, 100);
+    machine(2, CLASS);
+    for (uint64_t boot = 200; boot <= 201; boot++) { /* it did not fetch it: that says nothing */
+        begins(2, boot);
+        GETS(2, boot, KERNEL, false);
+        asks(2, boot);
+    }
+    fetches(2, 201);
+    begins(2, 202);
+    assert_string_equal(choice_of(2, 202, true).kernel, DISCOVERY);
+    unsigned told = bed.told;
+    GETS(2, 202, DISCOVERY, false);
+    GETS(2, 202, DISCOVERY, false);
+    assert_int_equal(bed.told - told, 1);
+    assert_string_equal(bed.text,
+                        "nothing was heard of n2 with its kernel, which others came up with; it gets the "
+                        "discovery kernel for this boot");
+    assert_int_equal(bed.about, 202);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN);
+    ready(2, 202);
+    begins(2, 203);
+    GETS(2, 203, KERNEL, false); /* somebody may have pulled its plug */
+    fetches(2, 203);
+    event(2, 203, EVENT_STAGE, NULL, "init");
+    begins(2, 204);
+    GETS(2, 204, KERNEL, false); /* it came up: what was before is forgotten */
+    fetches(2, 204);
+    begins(2, 205);
+    GETS(2, 205, DISCOVERY, false);
+    begins(2, 206);
+    GETS(2, 206, KERNEL, false);
+    fetches(2, 206);
+    struct event spoofed = {
+        .kind = EVENT_STAGE, .at = bed.now, .mac = mac_of(2), .boot = 206, .hearsay = true};
+    fitted_observe(bed.fitted, &spoofed);
+    for (uint64_t boot = 207; boot < 210; boot++) {
+        begins(2, boot);
+        GETS(2, boot, DISCOVERY, false);
+        ready(2, boot);
+        GETS(1, boot, KERNEL, false); /* the others have it */
+    }
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), 0);
+    assert_int_equal(trial.state, TRIAL_PROVEN);
+    GETS(2, 210, KERNEL, false);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+    fetches(2, 210);
+    GETS(2, 211, DISCOVERY, false);
+    machine(2, OTHER); /* it says what it is made of now */
+    GETS(2, 212, DISCOVERY, false);
+    have(OTHER, NEWER, 0);
+    GETS(2, 213, "class-" OTHER, true);
 }
 
 static void looking_changes_nothing(void **state)
@@ -966,6 +1026,7 @@ int main(void)
         TEST(hearsay_takes_no_place),
         TEST(what_happened_is_told_in_order),
         TEST(a_person_lets_it_be_tried_again),
+        TEST(a_machine_of_another_make_comes_back),
         TEST(looking_changes_nothing),
         TEST(boots_without_a_name_go_by_the_machine),
         TEST(a_trial_outlives_the_server),
