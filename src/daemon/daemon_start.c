@@ -53,6 +53,8 @@ static void on_store_failure(void *user, int r)
     else if (r == 0 && d->store_failing)
         log_info("the store can be written again");
     d->store_failing = r < 0;
+    if (r == 0)
+        events_store_trials(&d->events);
 }
 
 static const struct site *current_site(const struct daemon *d)

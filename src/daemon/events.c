@@ -385,15 +385,35 @@ static void store_hardware(struct events *events, const struct event *e)
         store_one(events, &op);
 } /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
 
-/* The trial itself, whether or not its boot has a name, and what became of it in the boot's timeline. A
- * server that is killed after a kernel came up must not take it for one that did not: so it goes before all
- * that nobody waits for, of which there may be much. */
+static void on_trial_committed(void *user, int r)
+{
+    struct events *events = user;
+    events->trials_unstored |= r < 0;
+}
+
+/* A server that is killed after a kernel came up must not take it for one that did not: so this goes before
+ * all that nobody waits for, of which there may be much. */
+static void submit_trial(void *user, const struct trial *trial)
+{
+    struct events *events = user;
+    const struct store_op op = {.kind = STORE_TRIAL_PUT, .trial = *trial};
+    if (committer_submit(events->committer, &op, 1, on_trial_committed, events) < 0)
+        store_one(events, &op);
+}
+
+void events_store_trials(struct events *events)
+{
+    if (!events->trials_unstored)
+        return;
+    events->trials_unstored = false;
+    fitted_each_trial(learning_fitted(events->learning), submit_trial, events);
+}
+
+/* The trial itself, whether or not its boot has a name, and what became of it in the boot's timeline. */
 static void store_trial(struct events *events, const struct event *e)
 {
     char text[200];
-    const struct store_op op = {.kind = STORE_TRIAL_PUT, .trial = *e->trial};
-    if (committer_submit(events->committer, &op, 1, NULL, NULL) < 0)
-        store_one(events, &op);
+    submit_trial(events, e->trial);
     if (!e->boot || !e->detail)
         return;
     snprintf(text, sizeof(text), "class %s: %s", e->trial->class, e->detail);

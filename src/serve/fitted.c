@@ -339,6 +339,14 @@ void fitted_trial(struct fitted *f, const struct moment *now, const struct trial
     release(f);
 }
 
+void fitted_each_trial(struct fitted *f, void (*each)(void *user, const struct trial *trial), void *user)
+{
+    pthread_mutex_lock(&f->lock);
+    for (const struct trial_entry *e = f->trials.oldest; e; e = e->newer)
+        each(user, &e->trial);
+    pthread_mutex_unlock(&f->lock);
+}
+
 bool fitted_proven(void *fitted, const char *hardware_class, const struct digest *kernel)
 {
     struct fitted *f = fitted;

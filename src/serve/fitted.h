@@ -48,6 +48,9 @@ bool fitted_class(struct fitted *fitted, const struct mac *mac, char ret_class[s
  * `within_s` after it began. */
 void fitted_trial(struct fitted *fitted, const struct moment *now, const struct trial *trial,
                   uint32_t within_s);
+/* Every trial, as it is now. `each` must not call anything of this. */
+void fitted_each_trial(struct fitted *fitted, void (*each)(void *user, const struct trial *trial),
+                       void *user);
 /* Whether this kernel has brought a machine of the class to ready. `fitted` is a struct fitted, see struct
  * artifact_source. */
 bool fitted_proven(void *fitted, const char *hardware_class, const struct digest *kernel);
