@@ -15,6 +15,7 @@
     X(generation_list)       \
     X(generation_rollback)   \
     X(hardware_list)         \
+    X(hardware_retry)        \
     X(hardware_show)         \
     X(help)                  \
     X(hxip)                  \

@@ -1,14 +1,15 @@
-/* rambox hardware list, show: what nodes reported of their hardware, by the classes that it forms. */
+/* rambox hardware list, show, retry: what nodes reported of their hardware, by the classes that it forms. */
 #include "base/str.h"
 #include "cli/machines.h"
 #include "config/config.h"
 #include "publish/publish.h"
 #include "serve/boot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
-/* What both commands look at. */
+/* What these commands look at. */
 struct view {
     const struct context *context;
     char *state_dir;
@@ -342,6 +343,75 @@ static int run_show(struct context *context, int argc, char **argv)
     return status;
 }
 
+/* ---- retry ---- */
+
+/* The class that the operand names: 0, or 1 after saying that there is none. */
+static int find_class(const struct view *view, const char *name, char ret_class[static MACHINE_CLASS_SIZE])
+{
+    struct seen_wanted wanted;
+    struct mac mac;
+    if (find_wanted(view, name, &wanted, &mac) != 0)
+        return 1;
+    VEC_EACH(m, &view->machines.list)
+        if (wanted.class ? str_eq(m->class, wanted.class) : mac_equal(&m->mac, &mac))
+            memcpy(ret_class, m->class, MACHINE_CLASS_SIZE);
+    return 0;
+}
+
+/* Without a server: what is to be written, or 1 after saying why nothing is. */
+static int find_failed(const struct view *view, const char *class, struct store_op *ret_op)
+{
+    const struct trial *trial;
+    const char *state = class_kernel_state(&view->machines, view->generation, class, &trial);
+    if (!trial || trial->state != TRIAL_FAILED) {
+        fprintf(stderr, "rambox: error: the kernel of class %s has not failed: %s\n", class,
+                str_eq(state, "none") ? "the current generation has none"
+                                      : trial_state_words(trial ? trial->state : TRIAL_WITHDRAWN));
+        return 1;
+    }
+    *ret_op = (struct store_op){.kind = STORE_TRIAL_PUT, .trial = *trial};
+    ret_op->trial.state = TRIAL_WITHDRAWN;
+    return 0;
+}
+
+static int retry(const struct view *view, const char *class)
+{
+    struct store_op op = {0};
+    struct change change;
+    int status = change_begin(view->state_dir, &change);
+    if (status == 0 && !change.server)
+        status = find_failed(view, class, &op);
+    if (status == 0)
+        status = change_do(&change, json_pack("{s:s, s:s}", "call", "hardware-retry", "class", class), &op);
+    change_end(&change);
+    return status;
+}
+
+static int run_retry(struct context *context, int argc, char **argv)
+{
+    static const struct option_spec options[] = {{0}};
+    int n = parse_options(&command_hardware_retry, options, argc, argv);
+    char class[MACHINE_CLASS_SIZE];
+    if (n < 0)
+        return 2;
+    if (n != 1)
+        return usage_error(&command_hardware_retry, "name one hardware class or one node");
+    struct view view = {
+        .context = context, .state_dir = find_state_dir(context), .site = load_names(context)};
+    int status = seen_machines_read(context, view.state_dir, &(struct seen_wanted){0}, &view.machines);
+    if (status == 0)
+        status = find_class(&view, argv[1], class);
+    load_current(&view);
+    if (status == 0)
+        status = retry(&view, class);
+    if (status == 0 && context->json)
+        print_json(json_pack("{s:s}", "class", class));
+    else if (status == 0)
+        printf("class %s: its kernel is tried again from the next boot on\n", class);
+    view_free(&view);
+    return status;
+}
+
 const struct command command_hardware_list = {
     .name = "hardware list",
     .synopsis = "",
@@ -356,6 +426,23 @@ const struct command command_hardware_list = {
         "  rambox hardware list\n"
         "  rambox hardware list --json\n",
     .run = run_list,
+};
+
+const struct command command_hardware_retry = {
+    .name = "hardware retry",
+    .synopsis = "CLASS|NODE",
+    .summary = "let the kernel of a hardware class that failed be tried once more",
+    .help = "A kernel that did not come up is not given again, unless it is built anew. When it was not the\n"
+            "kernel's fault (a cable, an image, a switch), this forgets the failure: the next machine of the "
+            "class\n"
+            "that boots tries it. So do single machines that did without a kernel that others of the class "
+            "came up\n"
+            "with. A node stands for its class. Works with the server running, and without.\n"
+            "\n"
+            "Examples:\n"
+            "  rambox hardware retry 1a2b3c4d5e6f\n"
+            "  rambox hardware retry n1\n",
+    .run = run_retry,
 };
 
 const struct command command_hardware_show = {

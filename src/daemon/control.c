@@ -194,6 +194,46 @@ static void call_candidate_forget(struct connection *c)
            on_candidate_committed);
 }
 
+static void on_retry_committed(void *user, int r)
+{
+    struct connection *c = user;
+    char error[CONTROL_ERROR_MAX];
+    if (is_gone(c))
+        return;
+    if (r == 0) {
+        answer(c, json_pack("{s:b, s:s}", "ok", 1, "class", c->request.class));
+        return;
+    }
+    snprintf(error, sizeof(error),
+             "that is so until the server restarts only: the store cannot be written: %s", strerror(-r));
+    answer_error(c, error);
+}
+
+static void refuse_retry(struct connection *c, int r, const struct trial *trial)
+{
+    char error[CONTROL_ERROR_MAX];
+    if (r == -ENOENT)
+        snprintf(error, sizeof(error), "the current generation has no kernel of class %s", c->request.class);
+    else
+        snprintf(error, sizeof(error), "the kernel of class %s has not failed: %s", c->request.class,
+                 trial->class[0] ? trial_state_words(trial->state) : trial_state_words(TRIAL_WITHDRAWN));
+    answer_error(c, error);
+}
+
+/* The event that fitted_retry emits puts it into the store, too; this one is waited for. */
+static void call_hardware_retry(struct connection *c)
+{
+    const struct control_host *host = &c->control->host;
+    const struct generation *current = host->generations->current;
+    struct moment now = moment_now();
+    struct trial trial = {0};
+    int r = current ? fitted_retry(host->fitted, &now, current, c->request.class, &trial) : -ENOENT;
+    if (r == 0)
+        commit(c, (struct store_op){.kind = STORE_TRIAL_PUT, .trial = trial}, on_retry_committed);
+    else
+        refuse_retry(c, r, &trial);
+}
+
 static void add_metric(void *to, const char *name, uint64_t value)
 {
     json_object_set_new(to, name, json_integer((json_int_t)value));
@@ -217,6 +257,7 @@ static void call_status(struct connection *c)
 
 static void (*const calls[])(struct connection *c) = {
     [CONTROL_CANDIDATE_FORGET] = call_candidate_forget,
+    [CONTROL_HARDWARE_RETRY] = call_hardware_retry,
     [CONTROL_LEASE_RELEASE] = call_lease_release,
     [CONTROL_METRICS] = call_metrics,
     [CONTROL_STATUS] = call_status,

@@ -6,6 +6,7 @@
  *     {"call":"metrics"}                             {"ok":true,"metrics":{"rambox_boots":2,...}}
  *     {"call":"lease-release","ip":"192.168.7.100"}  {"ok":true,"ip":"192.168.7.100"}, when that is on disk
  *     {"call":"candidate-forget","mac":"52:54:..."}  {"ok":true,"mac":"52:54:..."}, the same
+ *     {"call":"hardware-retry","class":"1a2b..."}    {"ok":true,"class":"1a2b..."}, the same
  *
  * or {"ok":false,"error":"what is wrong"}. A line of more than CONTROL_LINE_MAX bytes, and a seventeenth
  * connection, are answered so and closed; a connection that says nothing for a minute is closed. Everything
@@ -14,19 +15,28 @@
 #pragma once
 
 #include "daemon/committer.h"
+#include "daemon/generations.h"
 #include "serve/dhcp.h"
+#include "serve/fitted.h"
 #include "serve/http.h"
 
 #include <jansson.h>
 
 enum { CONTROL_LINE_MAX = 4096, CONTROL_CONNECTIONS_MAX = 16, CONTROL_ERROR_MAX = 160 };
 
-enum control_call { CONTROL_CANDIDATE_FORGET, CONTROL_LEASE_RELEASE, CONTROL_METRICS, CONTROL_STATUS };
+enum control_call {
+    CONTROL_CANDIDATE_FORGET,
+    CONTROL_HARDWARE_RETRY,
+    CONTROL_LEASE_RELEASE,
+    CONTROL_METRICS,
+    CONTROL_STATUS
+};
 
 struct control_request {
     enum control_call call;
-    ipv4_t ip;      /* of lease-release */
-    struct mac mac; /* of candidate-forget */
+    ipv4_t ip;                      /* of lease-release */
+    struct mac mac;                 /* of candidate-forget */
+    char class[MACHINE_CLASS_SIZE]; /* of hardware-retry */
 };
 
 /* Reads one line, without its end. 0; -EINVAL with what is wrong, for the one who asked: no JSON object, an
@@ -40,8 +50,10 @@ struct control_host {
     const char *state_dir;
     struct dhcp_server *dhcp_server;
     struct committer *committer;
-    const struct http_server *http; /* for the metrics */
-    json_t *(*status)(void *user);  /* a new object; NULL: memory is gone */
+    struct fitted *fitted;
+    const struct generations *generations; /* the current one is read in the loop's thread */
+    const struct http_server *http;        /* for the metrics */
+    json_t *(*status)(void *user);         /* a new object; NULL: memory is gone */
     void *user;
 };
 

@@ -15,17 +15,26 @@ static int read_mac(const char *text, struct control_request *r)
     return mac_parse(text, &r->mac);
 }
 
-/* `argument`: the one member that the call needs besides `call`; NULL: none. */
+static int read_class(const char *text, struct control_request *r)
+{
+    if (!is_machine_class(text))
+        return -EINVAL;
+    memcpy(r->class, text, sizeof(r->class));
+    return 0;
+}
+
+/* `argument`: the one member that the call needs besides `call`, and what that is; NULL: none. */
 static const struct call {
     const char *name;
     enum control_call call;
-    const char *argument;
+    const char *argument, *what;
     int (*read)(const char *text, struct control_request *r);
 } calls[] = {
-    {"candidate-forget", CONTROL_CANDIDATE_FORGET, "mac", read_mac},
-    {"lease-release", CONTROL_LEASE_RELEASE, "ip", read_ip},
-    {"metrics", CONTROL_METRICS, NULL, NULL},
-    {"status", CONTROL_STATUS, NULL, NULL},
+    {"candidate-forget", CONTROL_CANDIDATE_FORGET, "mac", "MAC address", read_mac},
+    {"hardware-retry", CONTROL_HARDWARE_RETRY, "class", "hardware class", read_class},
+    {"lease-release", CONTROL_LEASE_RELEASE, "ip", "IPv4 address", read_ip},
+    {"metrics", CONTROL_METRICS, NULL, NULL, NULL},
+    {"status", CONTROL_STATUS, NULL, NULL, NULL},
 };
 
 static int wrong(char error[static CONTROL_ERROR_MAX], const char *fmt, ...) PRINTF(2, 3);
@@ -50,7 +59,9 @@ static int read_request(json_t *object, struct control_request *r, char error[st
 {
     const struct call *call = find(json_string_value(json_object_get(object, "call")));
     if (!call)
-        return wrong(error, "expected \"call\": one of candidate-forget, lease-release, metrics, status");
+        return wrong(
+            error,
+            "expected \"call\": one of candidate-forget, hardware-retry, lease-release, metrics, status");
     if (json_object_size(object) != (call->argument ? 2 : 1))
         return wrong(error, "%s takes \"call\"%s%s%s, nothing else", call->name,
                      call->argument ? " and \"" : "", call->argument ? call->argument : "",
@@ -60,8 +71,7 @@ static int read_request(json_t *object, struct control_request *r, char error[st
         return 0;
     const char *text = json_string_value(json_object_get(object, call->argument));
     if (!text || call->read(text, r) < 0)
-        return wrong(error, "\"%s\" is no %s address", call->argument,
-                     call->read == read_ip ? "IPv4" : "MAC");
+        return wrong(error, "\"%s\" is no %s", call->argument, call->what);
     return 0;
 }
 

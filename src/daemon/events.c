@@ -84,17 +84,28 @@ static bool may_say(struct events *events, const struct event *e, unsigned *ret_
     return say;
 }
 
-/* A line that anybody on the network can cause as often as they like. */
-static void log_limited(struct events *events, const struct event *e)
+#define MORE_MAX 64
+/* Whether a line that anybody can cause may be written; then also what was left out before it. `more`: what
+ * the line has at its end. */
+static bool begin_limited(struct events *events, const struct event *e, char more[static MORE_MAX])
 {
-    char buf[WHO_MAX], more[64] = "";
     unsigned same = 0, others = 0;
+    more[0] = '\0';
     if (!may_say(events, e, &same, &others))
-        return;
+        return false;
     if (others)
         log_info("%u further lines about ignored messages were left out", others);
     if (same)
-        snprintf(more, sizeof(more), " (and %u times since the last such line)", same);
+        snprintf(more, MORE_MAX, " (and %u times since the last such line)", same);
+    return true;
+}
+
+/* A line that anybody on the network can cause as often as they like. */
+static void log_limited(struct events *events, const struct event *e)
+{
+    char buf[WHO_MAX], more[MORE_MAX];
+    if (!begin_limited(events, e, more))
+        return;
     if (e->kind == EVENT_FILE_REFUSED)
         log_info("%s: %s: %s: refused: %s%s", file_protocol_name(e->protocol), who(e, buf),
                  e->file ? e->file : "?", e->detail ? e->detail : "", more);
@@ -259,19 +270,20 @@ static void log_boot(struct events *events, const struct event *e)
     log_debug("boot: %s: %s %s", who(e, buf), boot_id_format(e->boot, id), e->detail ? e->detail : "");
 }
 
+/* What a node of ours reports; what belongs to no boot anybody can send. */
 static void log_stage(struct events *events, const struct event *e)
 {
-    char buf[WHO_MAX];
-    (void)events;
-    log_info("node: %s: %s, %.3f s after its kernel began", who(e, buf), e->detail ? e->detail : "",
-             (double)e->node_us / 1e6);
+    char buf[WHO_MAX], more[MORE_MAX] = "";
+    if (e->boot || begin_limited(events, e, more))
+        log_info("node: %s: %s, %.3f s after its kernel began%s", who(e, buf), e->detail ? e->detail : "",
+                 (double)e->node_us / 1e6, more);
 }
 
 static void log_hardware(struct events *events, const struct event *e)
 {
-    char buf[WHO_MAX];
-    (void)events;
-    log_info("node: %s is hardware class %s: %s", who(e, buf), e->class, e->detail);
+    char buf[WHO_MAX], more[MORE_MAX] = "";
+    if (e->boot || begin_limited(events, e, more))
+        log_info("node: %s is hardware class %s: %s%s", who(e, buf), e->class, e->detail, more);
 }
 
 /* A kernel that a class was fitted with: what people are told of its first boot. */
@@ -363,8 +375,9 @@ static void store_facts(struct events *events, const struct event *e)
 
 static void store_hardware(struct events *events, const struct event *e)
 {
-    struct store_op op = {.kind = STORE_MACHINE_PUT,
-                          .machine = {.mac = e->mac, .boot = e->boot, .at_us = e->at.unix_us}};
+    struct store_op op = {
+        .kind = STORE_MACHINE_PUT,
+        .machine = {.mac = e->mac, .boot = e->hearsay ? 0 : e->boot, .at_us = e->at.unix_us}};
     snprintf(op.machine.node, sizeof(op.machine.node), "%s", e->node ? e->node : "");
     snprintf(op.machine.class, sizeof(op.machine.class), "%s", e->class);
     op.machine.json = e->json ? strdup(e->json) : NULL;
@@ -372,11 +385,35 @@ static void store_hardware(struct events *events, const struct event *e)
         store_one(events, &op);
 } /* NOLINT(clang-analyzer-unix.Malloc): the text is the committer's now */
 
+static void on_trial_committed(void *user, int r)
+{
+    struct events *events = user;
+    events->trials_unstored |= r < 0;
+}
+
+/* A server that is killed after a kernel came up must not take it for one that did not: so this goes before
+ * all that nobody waits for, of which there may be much. */
+static void submit_trial(void *user, const struct trial *trial)
+{
+    struct events *events = user;
+    const struct store_op op = {.kind = STORE_TRIAL_PUT, .trial = *trial};
+    if (committer_submit(events->committer, &op, 1, on_trial_committed, events) < 0)
+        store_one(events, &op);
+}
+
+void events_store_trials(struct events *events)
+{
+    if (!events->trials_unstored)
+        return;
+    events->trials_unstored = false;
+    fitted_each_trial(learning_fitted(events->learning), submit_trial, events);
+}
+
 /* The trial itself, whether or not its boot has a name, and what became of it in the boot's timeline. */
 static void store_trial(struct events *events, const struct event *e)
 {
     char text[200];
-    store_one(events, &(struct store_op){.kind = STORE_TRIAL_PUT, .trial = *e->trial});
+    submit_trial(events, e->trial);
     if (!e->boot || !e->detail)
         return;
     snprintf(text, sizeof(text), "class %s: %s", e->trial->class, e->detail);

@@ -3,9 +3,10 @@
  *
  * The log has one line an exchange: what was given to whom and how long after its first DISCOVER, what was
  * fetched and how fast, what a node reported. What was ignored or refused is said with the reason and what to
- * do, at most once a minute for one machine and reason, and at most EVENTS_BURST such lines in EVENTS_BURST_S
- * seconds whoever they are about (random addresses must not fill the disk), EVENTS_SHARE of one machine;
- * alerts have as many of their own. How many were left out is said.
+ * do, and what was reported of no boot of ours is said, at most once a minute for one machine and reason, and
+ * at most EVENTS_BURST such lines in EVENTS_BURST_S seconds whoever they are about (random addresses must not
+ * fill the disk), EVENTS_SHARE of one machine; alerts have as many of their own. How many were left out is
+ * said.
  */
 #pragma once
 
@@ -51,7 +52,8 @@ struct events {
     struct committer *committer; /* NULL: nothing is stored */
     struct event_stream *stream; /* may be NULL */
     struct learning *learning;   /* told of every event, after all others; may be NULL */
-    pthread_mutex_t lock;        /* of what follows; taken only for what is ignored or refused */
+    bool trials_unstored;        /* the loop's thread's: of some the store has an earlier state */
+    pthread_mutex_t lock;        /* of what follows; taken only for lines that anybody can cause */
     struct event_memory memory[EVENTS_REMEMBERED];
     struct event_burst bursts[2]; /* of ordinary lines, of alerts: neither crowds out the other */
     struct event_discover discovers[EVENTS_DISCOVERS][2]; /* of the one thread that serves DHCP */
@@ -59,3 +61,6 @@ struct events {
 
 /* Then set `boots`, `committer`, `stream` and `learning`, before the first event. */
 void events_init(struct events *events);
+
+/* The store can be written again: what it missed of trials, it gets now. From the loop's thread. */
+void events_store_trials(struct events *events);

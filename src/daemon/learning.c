@@ -51,18 +51,46 @@ static bool is_x86(const char *machine_json)
 
 /* ---- the start ---- */
 
+/* A machine of the store that told its boot. */
+struct known {
+    struct mac mac;
+    char class[MACHINE_CLASS_SIZE];
+    int64_t at_us;
+};
+
 struct loading {
     struct learning *learning;
     const struct moment *now;
     const struct site *site;
+    VEC(struct known) machines;
+    VEC(struct trial) trials;
 };
 
 static int load_machine(void *user, const struct store_machine *machine)
 {
-    const struct loading *loading = user;
-    if (is_machine_class(machine->class) && is_x86(machine->json))
-        fitted_machine(loading->learning->fitted, &machine->mac, 0, machine->class);
+    struct loading *loading = user;
+    if (!machine->boot || !is_machine_class(machine->class) || !is_x86(machine->json))
+        return 0;
+    struct known *known = VEC_ADD(&loading->machines);
+    *known = (struct known){.mac = machine->mac, .at_us = machine->at_us};
+    memcpy(known->class, machine->class, sizeof(known->class));
     return 0;
+}
+
+static int by_report(const void *a, const void *b)
+{
+    int64_t x = ((const struct known *)a)->at_us, y = ((const struct known *)b)->at_us;
+    return x < y ? -1 : x > y;
+}
+
+/* Those that reported last are the last to be forgotten. */
+static void learn_machines(struct loading *loading)
+{
+    if (loading->machines.n)
+        qsort(loading->machines.items, loading->machines.n, sizeof(struct known), by_report);
+    VEC_EACH(known, &loading->machines)
+        fitted_machine(loading->learning->fitted, &known->mac, 0, known->class);
+    VEC_FREE(&loading->machines);
 }
 
 /* What a trial of this machine has to ready: its profile's, or the longest of all where it is not known. */
@@ -82,32 +110,56 @@ static uint32_t ready_within(const struct site *site, const struct mac *mac)
 
 static int load_trial(void *user, const struct trial *trial)
 {
-    const struct loading *loading = user;
+    struct loading *loading = user;
     if (is_machine_class(trial->class))
+        VEC_PUSH(&loading->trials, *trial);
+    return 0;
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    int64_t x = ((const struct trial *)a)->begun_us, y = ((const struct trial *)b)->begun_us;
+    return x < y ? -1 : x > y;
+}
+
+static void learn_trials(struct loading *loading)
+{
+    if (loading->trials.n)
+        qsort(loading->trials.items, loading->trials.n, sizeof(struct trial), by_begin);
+    VEC_EACH(trial, &loading->trials)
         fitted_trial(loading->learning->fitted, loading->now, trial,
                      ready_within(loading->site, &trial->mac));
-    return 0;
+    VEC_FREE(&loading->trials);
 }
 
 int learning_load(struct learning *l, struct store *store, const struct moment *now, const struct site *site)
 {
-    struct loading loading = {l, now, site};
+    struct loading loading = {.learning = l, .now = now, .site = site};
     int r = store_each_machine(store, load_machine, &loading);
-    return r < 0 ? r : store_each_trial(store, load_trial, &loading);
+    if (r == 0)
+        r = store_each_trial(store, load_trial, &loading);
+    learn_machines(&loading);
+    learn_trials(&loading);
+    return r;
 }
 
 /* ---- what is heard ---- */
 
-/* A report can be sent by anybody: one that names no boot is believed only of a machine that has none. */
+/* Anybody can send a report. One that names no boot is believed only of a machine that has none, and only as
+ * hearsay: such a machine does not get its boots from us, so we gave it no name to tell. */
 static void hear_hardware(struct learning *l, const struct event *event)
 {
     static const struct mac none;
     struct boot boot = {0};
     if (mac_equal(&event->mac, &none) || !is_x86(event->json) || !is_machine_class(event->class))
         return;
-    if (boot_table_by_mac(l->config.boots, &event->mac, &boot, NULL) && event->boot != boot.id)
+    bool boots = boot_table_by_mac(l->config.boots, &event->mac, &boot, NULL);
+    if (boots && (event->hearsay || event->boot != boot.id))
         return;
-    fitted_machine(l->fitted, &event->mac, event->boot, event->class);
+    if (boots)
+        fitted_machine(l->fitted, &event->mac, event->boot, event->class);
+    else
+        fitted_hearsay(l->fitted, &event->mac, event->class);
 }
 
 void learning_observe(struct learning *l, const struct event *event)

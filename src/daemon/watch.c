@@ -22,6 +22,7 @@ static const struct {
     {IN_CONFIG, "/kernels", NULL, WANT_PUBLISH},
     {IN_STATE, "/generations", "current", WANT_LOAD},
     {IN_STATE, "/built", NULL, WANT_BUILT},
+    {IN_STATE, "/artifacts", NULL, WANT_BUILT}, /* one that was lost comes back without a new record */
 };
 enum { FOLDERS = ARRAY_SIZE(folders) };
 
@@ -37,6 +38,7 @@ struct attempt {
     unsigned want;
     unsigned known;
     int result;
+    bool lacked;     /* what was current before lacked kernels, or could not be published */
     bool incomplete; /* what is current now lacks kernels */
     struct diags diags;
     struct generation *generation; /* NULL: the one that is known */
@@ -77,7 +79,9 @@ static void do_work(uv_work_t *work)
         loaded = generation_load(c->state_dir, 0, &a->diags, &a->generation);
     a->result = published < 0 ? published : loaded;
     a->incomplete = a->generation && generation_lacks_kernels(a->generation);
-    if (a->generation && a->generation->number == a->known) {
+    /* The same one again, unless what it did without has come back. */
+    bool completed = a->lacked && !a->incomplete;
+    if (a->generation && a->generation->number == a->known && !completed) {
         generation_unref(a->generation);
         a->generation = NULL;
     }
@@ -134,7 +138,7 @@ static void start_work(struct watch *w)
         w->wanted = (w->wanted & ~(unsigned)WANT_BUILT) | (w->incomplete ? WANT_PUBLISH : 0);
     if (!w->wanted)
         return;
-    w->attempt = (struct attempt){.want = w->wanted, .known = w->known};
+    w->attempt = (struct attempt){.want = w->wanted, .known = w->known, .lacked = w->incomplete};
     w->wanted = 0;
     w->work.data = w;
     w->working = uv_queue_work(w->config.loop, &w->work, do_work, after_work) == 0;
@@ -173,6 +177,9 @@ static void on_change(uv_fs_event_t *event, const char *name, int events, int st
     (void)events;
     if (status < 0 || (name && folders[f->which].only && strcmp(name, folders[f->which].only) != 0))
         return;
+    /* A build writes for long, and must not put an edit off. */
+    if (folders[f->which].want == WANT_BUILT && !w->incomplete && !w->working)
+        return;
     w->wanted |= folders[f->which].want;
     uv_timer_start(&w->settle, on_settled, WATCH_SETTLE_MS, 0);
 }
@@ -183,6 +190,7 @@ int watch_new(const struct watch_config *config, unsigned known, struct diags *d
     struct watch *w = calloc(1, sizeof(*w));
     cleanup_free char *generations = xasprintf("%s/generations", config->state_dir);
     cleanup_free char *built = xasprintf("%s/built", config->state_dir);
+    cleanup_free char *artifacts = xasprintf("%s/artifacts", config->state_dir);
     if (!w)
         return -ENOMEM;
     w->config = *config;
@@ -190,6 +198,7 @@ int watch_new(const struct watch_config *config, unsigned known, struct diags *d
     w->incomplete = config->incomplete;
     (void)dir_make(generations);
     (void)dir_make(built);
+    (void)dir_make(artifacts);
     uv_timer_init(config->loop, &w->settle);
     w->settle.data = w;
     for (size_t i = 0; i < FOLDERS; i++) {

@@ -5,8 +5,8 @@
  * an invalid one is told with file:line:column, and what runs stays (F13);
  *   - STATE/generations: when `current` is switched by somebody else (`rambox publish`, a roll back), that
  *     generation is loaded;
- *   - STATE/built, while an edit waits for its artifacts, or a generation for the kernel of a hardware class:
- * `rambox build` completes it.
+ *   - STATE/built and STATE/artifacts, while an edit waits for its artifacts, or a generation for the kernel
+ * of a hardware class: `rambox build` completes it.
  *
  * Reading, checking and publishing run in a thread of libuv's pool; the loop goes on serving meanwhile.
  */
@@ -23,7 +23,8 @@ struct watch_config {
     const char *config_dir, *share_dir, *state_dir; /* must outlive the watch */
     const struct artifact_source *artifacts;
     bool incomplete; /* the generation that the caller has lacks what a build would add to it */
-    /* In the loop: a generation that is not the one last handed over. The reference becomes the callee's. */
+    /* In the loop: a generation that is not the one last handed over, or that one with what it did without.
+     * The reference becomes the callee's. */
     void (*on_generation)(void *user, struct generation *generation);
     /* In the loop, at the end of each attempt: 0, or the -errno of the edit that was refused (then `diags`
      * says why, and has not been shown); `diags` may hold warnings too. `repeated`: the same was told the

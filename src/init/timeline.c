@@ -122,17 +122,30 @@ static int find_server(const char *text, struct sockaddr_in *ret)
     return report_server(line, ret);
 }
 
-/* Posts, and as long as the network is silent, again: a switch port that has just come up may forward only
- * after 30 s. Who brings the facts says so. */
+/* Whether a report that did not get through is sent again. As long as the network is silent: a switch port
+ * that has just come up may forward only after 30 s. And that the node is ready, while it is on trial, until
+ * the server has taken it or the trial is over: else a server that restarts at that moment would make a
+ * failure of a kernel that works. */
+static bool is_sent_again(const struct timeline *timeline, bool ready, unsigned round, int r)
+{
+    if (ready && timeline->cmdline->trial)
+        return r < 0 && r != -EBADMSG;
+    return round < PATIENT_ROUNDS && (r == -ETIMEDOUT || r == -EHOSTUNREACH);
+}
+
+/* Posts; who brings the facts, and so is ready, says when that takes long. */
 static int post_patiently(const struct timeline *timeline, const struct post *post, const struct text *body,
-                          bool says)
+                          bool ready)
 {
     int r = post_report(post, body->at, body->used);
 
-    for (unsigned round = 0; round < PATIENT_ROUNDS && (r == -ETIMEDOUT || r == -EHOSTUNREACH); round++) {
-        if (says && round == 0)
-            say("no answer from %s yet: a switch port with spanning tree forwards after 30 s; trying on",
-                timeline->cmdline->server);
+    for (unsigned round = 0; is_sent_again(timeline, ready, round, r); round++) {
+        bool silent = r == -ETIMEDOUT || r == -EHOSTUNREACH;
+        if (ready && round == 0)
+            say("no answer from %s yet%s; trying on", timeline->cmdline->server,
+                silent ? ": a switch port with spanning tree forwards after 30 s" : "");
+        if (!silent)
+            nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         r = post_report(post, body->at, body->used);
     }
     return r;

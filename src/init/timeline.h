@@ -27,7 +27,8 @@ int timeline_mark(struct timeline *timeline, const char *stage, const char *deta
 void timeline_export(const struct timeline *timeline);
 
 enum timeline_urgency {
-    TIMELINE_PATIENT, /* five tries, 2 s for each connection; a minute more while nothing answers at all */
+    TIMELINE_PATIENT, /* five tries, 2 s for each connection; a minute more while nothing answers at all; that
+                         the node is ready, as long as it is on trial */
     TIMELINE_BRIEF,   /* one try of 1 s: the node is about to go */
 };
 

@@ -13,6 +13,8 @@ enum trial_state {
 };
 /* `trial`, `proven`, `failed`, `withdrawn`. */
 const char *trial_state_name(enum trial_state state);
+/* The same as an end of a sentence about the kernel: `it is proven`, `a machine is trying it`. */
+const char *trial_state_words(enum trial_state state);
 
 struct trial {
     char class[MACHINE_CLASS_SIZE];

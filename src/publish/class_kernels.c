@@ -97,6 +97,17 @@ void class_kernels_join(const struct site *site, const struct artifact_source *s
     }
 }
 
+bool class_kernels_spare(const struct site *site, const struct generation_artifact *artifact)
+{
+    bool unused;
+    if (artifact->kind != ARTIFACT_KERNEL && artifact->kind != ARTIFACT_MODULES)
+        return false;
+    VEC_EACH(profile, &site->profiles)
+        if (str_eq(profile->kernel, artifact->name))
+            return false;
+    return class_kernel_of(artifact->name, &unused) != NULL;
+}
+
 bool generation_lacks_kernels(const struct generation *generation)
 {
     if (site_is_fitted(generation->site))

@@ -11,3 +11,7 @@
  * `class-CLASS.before` when the former is the same as in `next`, or has not proven itself. */
 void class_kernels_join(const struct site *site, const struct artifact_source *source,
                         const struct manifest *now, struct diags *diags, struct manifest *next);
+
+/* Whether a generation does without this artifact of its when the file is gone or damaged: a kernel of a
+ * class, or its modules, which no profile names. Both go then: neither is of use without the other. */
+bool class_kernels_spare(const struct site *site, const struct generation_artifact *artifact);

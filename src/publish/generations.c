@@ -31,17 +31,63 @@ static int read_manifest(const char *state_dir, unsigned *number, struct diags *
     return r;
 }
 
-static int check_artifact(const char *state_dir, unsigned number, const struct generation_artifact *artifact,
-                          struct diags *diags)
+static bool is_there(const char *state_dir, const struct generation_artifact *artifact)
 {
     cleanup_free char *store = xasprintf("%s/artifacts", state_dir);
     cleanup_free char *path = artifact_path(store, &artifact->digest);
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == artifact->size)
-        return 0;
-    diag_error(diags, NULL, "generation %u needs the %s %s, but %s is missing or not %llu bytes long", number,
-               artifact_kind_name(artifact->kind), artifact->name, path, (unsigned long long)artifact->size);
-    return -EBADMSG;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == artifact->size;
+}
+
+/* Whether what this one is of is whole: of a kernel that can be spared also its modules, and the other way
+ * round. */
+static bool is_whole(const char *state_dir, const struct manifest *manifest,
+                     const struct generation_artifact *artifact, bool spare)
+{
+    if (!spare)
+        return is_there(state_dir, artifact);
+    VEC_EACH(other, &manifest->artifacts)
+        if (other->kind != ARTIFACT_IMAGE && str_eq(other->name, artifact->name) &&
+            !is_there(state_dir, other))
+            return false;
+    return true;
+}
+
+/* Says of an artifact that it is not there. 0: it can be spared. */
+static int say_missing(const char *state_dir, unsigned number, const struct generation_artifact *artifact,
+                       bool spare, struct diags *diags)
+{
+    cleanup_free char *store = xasprintf("%s/artifacts", state_dir);
+    cleanup_free char *path = artifact_path(store, &artifact->digest);
+    if (spare)
+        diag_warning(
+            diags, NULL,
+            "generation %u needs the %s %s, whose file, or that of what belongs to it, is missing or "
+            "of another size: machines of its class do without it; `rambox build` builds it",
+            number, artifact_kind_name(artifact->kind), artifact->name);
+    else
+        diag_error(diags, NULL, "generation %u needs the %s %s, but %s is missing or not %llu bytes long",
+                   number, artifact_kind_name(artifact->kind), artifact->name, path,
+                   (unsigned long long)artifact->size);
+    return spare ? 0 : -EBADMSG;
+}
+
+/* Puts the artifacts that are there into the generation. */
+static int take_artifacts(const char *state_dir, const struct manifest *manifest,
+                          struct generation *generation, struct diags *diags)
+{
+    int r = 0;
+    VEC_EACH(artifact, &manifest->artifacts) {
+        bool spare = class_kernels_spare(generation->site, artifact);
+        if (is_whole(state_dir, manifest, artifact, spare)) {
+            struct generation_artifact taken = *artifact;
+            taken.name = xstrdup(artifact->name);
+            *VEC_ADD(&generation->artifacts) = taken;
+        } else if (say_missing(state_dir, generation->number, artifact, spare, diags) < 0) {
+            r = -EBADMSG;
+        }
+    }
+    return r;
 }
 
 /* The site of a generation, from nothing but its own folder. */
@@ -58,21 +104,15 @@ int generation_load(const char *state_dir, unsigned number, struct diags *diags,
     cleanup_manifest struct manifest manifest = {0};
     struct site *site = NULL;
     int r = read_manifest(state_dir, &number, diags, &manifest);
-    if (r < 0)
-        return r;
-    VEC_EACH(artifact, &manifest.artifacts)
-        if (check_artifact(state_dir, number, artifact, diags) < 0)
-            r = -EBADMSG;
     if (r == 0)
         r = load_site(state_dir, number, diags, &site);
     if (r < 0)
         return r;
-    struct generation *generation = generation_new(number, manifest.created, site);
-    VEC_EACH(artifact, &manifest.artifacts) {
-        *VEC_ADD(&generation->artifacts) = *artifact;
-        artifact->name = NULL;
-    }
-    *ret_generation = generation;
+    CLEANUP(generation_unref) struct generation *generation = generation_new(number, manifest.created, site);
+    r = take_artifacts(state_dir, &manifest, generation, diags);
+    if (r < 0)
+        return r;
+    *ret_generation = TAKE_PTR(generation);
     return 0;
 }
 

@@ -27,23 +27,24 @@ struct job {
 };
 
 /* The artifact must be whole: what nodes get is what was built. */
-static int verify(const struct job *job, const char *noun, const struct generation_artifact *artifact)
+static int verify(const struct job *job, const struct generation_artifact *artifact, struct diags *diags)
 {
+    const char *noun = artifact_kind_name(artifact->kind);
     cleanup_free char *store = xasprintf("%s/artifacts", job->state_dir);
     cleanup_free char *path = artifact_path(store, &artifact->digest);
     struct digest digest;
     struct stat st;
     if (stat(path, &st) < 0)
-        return diag_errno(job->diags, -errno, "%s %s: %s cannot be served; build it again", noun,
-                          artifact->name, path);
+        return diag_errno(diags, -errno, "%s %s: %s cannot be served; build it again", noun, artifact->name,
+                          path);
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != artifact->size)
-        return diag_error(job->diags, NULL, "%s %s: %s is not %llu bytes long; remove it and build again",
-                          noun, artifact->name, path, (unsigned long long)artifact->size);
+        return diag_error(diags, NULL, "%s %s: %s is not %llu bytes long; remove it and build again", noun,
+                          artifact->name, path, (unsigned long long)artifact->size);
     int r = hash_file(path, &digest);
     if (r < 0)
-        return diag_errno(job->diags, r, "%s %s: %s cannot be read", noun, artifact->name, path);
+        return diag_errno(diags, r, "%s %s: %s cannot be read", noun, artifact->name, path);
     if (!digest_equal(&digest, &artifact->digest))
-        return diag_error(job->diags, NULL, "%s %s: %s is damaged; remove it and build again", noun,
+        return diag_error(diags, NULL, "%s %s: %s is damaged; remove it and build again", noun,
                           artifact->name, path);
     return 0;
 }
@@ -62,25 +63,43 @@ static int join_one(struct job *job, enum artifact_kind kind, const char *defini
     if (r < 0)
         return r;
     *VEC_ADD(&job->manifest.artifacts) = artifact;
-    return verify(job, artifact_kind_name(kind), &artifact);
+    return verify(job, &artifact, job->diags);
 }
 
-/* Those of hardware classes, which need not be there. */
-static int join_classes(struct job *job)
+/* Takes an artifact out of those from `first` on, and what else has its name: a kernel and its modules. */
+static void leave_out(struct manifest *manifest, size_t first, const char *name)
+{
+    cleanup_free char *left = xstrdup(name); /* `name` may be that of one of them */
+    size_t kept = first;
+    for (size_t i = first; i < manifest->artifacts.n; i++) {
+        struct generation_artifact artifact = manifest->artifacts.items[i];
+        if (str_eq(artifact.name, left))
+            free(artifact.name);
+        else
+            manifest->artifacts.items[kept++] = artifact;
+    }
+    manifest->artifacts.n = kept;
+}
+
+/* Those of hardware classes, which need not be there: one whose file is gone or damaged keeps nobody from
+ * publishing an edit. */
+static void join_classes(struct job *job)
 {
     cleanup_manifest struct manifest now = {0};
     cleanup_free char *path =
         xasprintf("%s/generations/%u/manifest.json", job->state_dir, generations_current(job->state_dir));
     bool any = manifest_read(path, &now) == 0;
-    size_t n = job->manifest.artifacts.n;
-    int r = 0;
+    size_t first = job->manifest.artifacts.n, i = first;
     class_kernels_join(job->site, job->source, any ? &now : NULL, job->diags, &job->manifest);
-    for (; n < job->manifest.artifacts.n; n++) {
-        const struct generation_artifact *artifact = &job->manifest.artifacts.items[n];
-        int whole = verify(job, artifact_kind_name(artifact->kind), artifact);
-        r = r < 0 ? r : whole;
+    while (i < job->manifest.artifacts.n) {
+        const struct generation_artifact *artifact = &job->manifest.artifacts.items[i++];
+        cleanup_diags struct diags why = {0};
+        if (verify(job, artifact, &why) == 0)
+            continue;
+        diag_warning(job->diags, NULL, "machines of its class do without it: %s", why.list.items[0].text);
+        leave_out(&job->manifest, first, artifact->name);
+        i = first;
     }
-    return r;
 }
 
 /* All artifacts that the profiles need; says all that is missing, not only the first. */
@@ -99,7 +118,9 @@ static int join_artifacts(struct job *job)
             int unified = join_one(job, ARTIFACT_UNIFIED, profile->unified ? profile->name : NULL, arch);
             r = r < 0 ? r : kernel < 0 ? kernel : image < 0 ? image : modules < 0 ? modules : unified;
         }
-    return r < 0 ? r : join_classes(job);
+    if (r == 0)
+        join_classes(job);
+    return r;
 }
 
 /* T7: beyond 65535 blocks TFTP's numbers begin anew, which some loaders cannot follow. 1408 bytes is the

@@ -33,7 +33,8 @@ struct artifact_source {
 
 /* Checks `config_dir`, joins it with its artifacts (the kernel and the image of every profile, the modules of
  * the kernel, and its unified image where it asks for one, each of which must be in STATE/artifacts with its
- * size and its hash; with a fitted profile also the kernels of hardware classes, see publish/class_kernels.h)
+ * size and its hash; with a fitted profile also the kernels of hardware classes, see publish/class_kernels.h,
+ * of which those that are not whole are left out with a warning)
  * and makes it the current generation. When nothing differs from the current one no new
  * one is made: *ret_number is the current number and > 0 (PUBLISH_UNCHANGED) is returned. On failure -errno
  * with `diags`, and what was current still is.
@@ -44,8 +45,9 @@ enum { PUBLISH_UNCHANGED = 1, GENERATIONS_KEPT = 16 };
 int publish(const char *config_dir, const char *share_dir, const char *state_dir,
             const struct artifact_source *artifacts, struct diags *diags, unsigned *ret_number);
 
-/* Loads one generation; number 0 is the current one. Verifies that each artifact is there with its size.
- * -ENOENT: none; -EBADMSG: it is there and damaged. `diags` says so. */
+/* Loads one generation; number 0 is the current one. Verifies that each artifact is there with its size; a
+ * kernel of a hardware class that is not is left out of it, with a warning. -ENOENT: none; -EBADMSG: it is
+ * there and damaged. `diags` says so. */
 int generation_load(const char *state_dir, unsigned number, struct diags *diags,
                     struct generation **ret_generation);
 

@@ -50,6 +50,8 @@ struct event {
     const char *node; /* its name, or NULL */
     ipv4_t ip;        /* 0: none */
     uint64_t boot;    /* 0: none */
+    bool hearsay;     /* of a report (stages, facts, hardware) that did not name its boot: anybody may have
+                         sent it */
     const char *file;
     const char *detail;
     const char *json;

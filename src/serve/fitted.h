@@ -6,6 +6,10 @@
  *     `class-CLASS.before`    proven
  *     the discovery kernel    everything else
  *
+ * A machine that fetched all of a proven kernel and was not heard of in that boot gets the discovery kernel
+ * in the next one, and after the second time for good, as long as the kernel is the same and this process
+ * runs.
+ *
  * A boot gets the same answer whenever and however it asks, as long as its trial has not ended badly and the
  * generation has the kernel. What is known is of a class and a digest: a kernel that is built anew is another
  * one.
@@ -25,7 +29,8 @@ struct fitted_config {
     size_t trials;   /* 0: 1,024 */
     uint64_t (*random)(void *user);
     void *user;
-    struct event_sink *sink; /* gets EVENT_TRIAL; called without the lock held */
+    struct event_sink *sink; /* gets EVENT_TRIAL; called without the lock held, one after the other in the
+                                order in which it happened, from whichever thread is at it */
 };
 
 /* NULL when memory is gone. `config` is copied. */
@@ -34,11 +39,18 @@ void fitted_free(struct fitted *fitted);
 
 /* What the machine is made of, as it reported in this boot (0: not known) or as the store has it. */
 void fitted_machine(struct fitted *fitted, const struct mac *mac, uint64_t boot, const char *hardware_class);
+/* The same, as anybody may have said it: believed only of a machine of which nothing is known, and no other
+ * one is forgotten for it. */
+void fitted_hearsay(struct fitted *fitted, const struct mac *mac, const char *hardware_class);
 /* Its class; false: not known. */
 bool fitted_class(struct fitted *fitted, const struct mac *mac, char ret_class[static MACHINE_CLASS_SIZE]);
-/* A trial of the store, at the start. One that runs goes on until `within_s` after it began. */
+/* A trial of the store, at the start, after those that began before it. One that runs goes on until
+ * `within_s` after it began. */
 void fitted_trial(struct fitted *fitted, const struct moment *now, const struct trial *trial,
                   uint32_t within_s);
+/* Every trial, as it is now. `each` must not call anything of this. */
+void fitted_each_trial(struct fitted *fitted, void (*each)(void *user, const struct trial *trial),
+                       void *user);
 /* Whether this kernel has brought a machine of the class to ready. `fitted` is a struct fitted, see struct
  * artifact_source. */
 bool fitted_proven(void *fitted, const char *hardware_class, const struct digest *kernel);
@@ -57,6 +69,12 @@ struct fitted_choice {
 };
 void fitted_kernel(struct fitted *fitted, const struct moment *now, const struct fitted_request *request,
                    struct fitted_choice *ret_choice);
+
+/* A person wants the kernel that the generation has for this class tried again, by the class, or by the
+ * machines of it that did without it. 0; -ENOENT: it has none; -EALREADY: it has not failed. *ret_trial: as
+ * it is now, also with -EALREADY, where `kernel` is all zero when it was not tried. */
+int fitted_retry(struct fitted *fitted, const struct moment *now, const struct generation *generation,
+                 const char *hardware_class, struct trial *ret_trial);
 
 /* Moves the trial that the event is of. The daemon's sink calls it with every event, after it has told of it.
  */

@@ -430,7 +430,10 @@ int report_apply(struct boot_table *boots, struct event_sink *sink, const struct
                  const struct report *report, ipv4_t from, const char *facts)
 {
     struct boot boot = {0};
-    struct event event = {.at = *now, .mac = report->mac, .node = report->node[0] ? report->node : NULL};
+    struct event event = {.at = *now,
+                          .mac = report->mac,
+                          .node = report->node[0] ? report->node : NULL,
+                          .hearsay = !report->boot};
     if (report->boot && !boot_table_get(boots, report->boot, &boot, NULL))
         return -ENOENT;
     bool unnamed = !report->boot && !report->node[0];

@@ -29,9 +29,10 @@ int report_parse(const void *body, size_t size, struct report *ret_report, char 
 
 /* Emits EVENT_STAGE for every stage that the boot has not reported before, EVENT_FACTS, and EVENT_HARDWARE. A
  * report with neither boot nor node belongs to the one that its machine, or the address `from` that it came
- * from, has without knowing its id (boot_table_unnamed), else it is emitted with boot 0. Where it names a
- * boot, its MAC address says nothing: nobody else knows these 64 bits, and a machine may be up by another
- * card than it booted from, or by a bond. 0; -ENOENT: it names a boot that there is not; nothing is emitted.
+ * from, has without knowing its id (boot_table_unnamed), else it is emitted with boot 0; either way as
+ * hearsay. Where it names a boot, its MAC address says nothing: nobody else knows these 64 bits, and a
+ * machine may be up by another card than it booted from, or by a bond. 0; -ENOENT: it names a boot that there
+ * is not; nothing is emitted.
  */
 int report_apply(struct boot_table *boots, struct event_sink *sink, const struct moment *now,
                  const struct report *report, ipv4_t from, const char *facts);

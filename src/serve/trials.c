@@ -14,6 +14,7 @@
 #define STAGE_ASKED "kernel asked for"
 #define STAGE_HAD   "kernel fetched"
 #define STAGE_RAM   "image fetched"
+#define STAGE_OTHER "another kernel chosen"
 
 void trials_clear(struct trials *t)
 {
@@ -165,6 +166,13 @@ void trials_give_up(struct trials *t, const struct moment *now, struct trial_ent
     e->trial.ended_us = now->unix_us;
 }
 
+void trials_forgive(struct trials *t, const struct moment *now, struct trial_entry *e)
+{
+    set_state(t, e, TRIAL_WITHDRAWN);
+    e->trial.ended_us = now->unix_us;
+    e->cuts = 0;
+}
+
 static void prove(struct trials *t, const struct moment *now, struct trial_entry *e)
 {
     set_state(t, e, TRIAL_PROVEN);
@@ -179,7 +187,17 @@ static bool is_of(const struct trial_entry *e, const struct event *event)
                        : !e->trial.boot && mac_equal(&e->trial.mac, &event->mac);
 }
 
-static enum trial_move on_file(struct trial_entry *e, const struct event *event)
+/* Nothing was heard of its init: it is the loader that fetches. */
+static bool is_in_loader(const struct trial_entry *e)
+{
+    static const char *const stages[] = {STAGE_TOLD, STAGE_ASKED, STAGE_HAD, STAGE_RAM};
+    for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
+        if (str_eq(e->trial.stage, stages[i]))
+            return true;
+    return false;
+}
+
+static enum trial_move on_file(struct trials *t, struct trial_entry *e, const struct event *event)
 {
     unsigned generation;
     enum artifact_kind kind;
@@ -196,6 +214,11 @@ static enum trial_move on_file(struct trial_entry *e, const struct event *event)
             set_stage(e, end ? STAGE_HAD : STAGE_ASKED, sizeof(e->trial.stage));
         return moves ? TRIAL_MOVES : TRIAL_STAYS;
     }
+    if ((kind == ARTIFACT_KERNEL || kind == ARTIFACT_UNIFIED) && is_in_loader(e)) {
+        trials_give_up(t, &event->at, e);
+        set_stage(e, STAGE_OTHER, sizeof(e->trial.stage));
+        return TRIAL_ENDS;
+    }
     if (kind == ARTIFACT_IMAGE && end && str_eq(e->trial.stage, STAGE_HAD)) {
         set_stage(e, STAGE_RAM, sizeof(e->trial.stage));
         return TRIAL_MOVES;
@@ -203,8 +226,8 @@ static enum trial_move on_file(struct trial_entry *e, const struct event *event)
     return TRIAL_STAYS;
 }
 
-/* What the init of the trial's boot reports can only come from a kernel that runs. Where boots have no names,
- * it may be of the boot before or after. */
+/* What the init of the trial's boot reports, by the boot's name, can only come from a kernel that runs. Where
+ * boots have no names, it may be of the boot before or after. */
 static enum trial_move on_stage(struct trials *t, struct trial_entry *e, const struct event *event)
 {
     const char *detail = event->detail ? event->detail : "";
@@ -212,9 +235,11 @@ static enum trial_move on_stage(struct trials *t, struct trial_entry *e, const s
     bool ready =
         n == strlen(boot_stage_name(STAGE_READY)) && str_starts(detail, boot_stage_name(STAGE_READY));
     bool late = e->trial.state == TRIAL_FAILED;
+    if (event->boot && event->hearsay)
+        return TRIAL_STAYS;
     if (event->boot)
         e->asked = e->had = true;
-    if (!e->had || (late && (!ready || !event->boot)))
+    if (!e->had || (late && (!ready || !event->boot || str_eq(e->trial.stage, STAGE_OTHER))))
         return TRIAL_STAYS;
     if (!ready) {
         set_stage(e, detail, n);
@@ -235,7 +260,7 @@ static enum trial_move move(struct trials *t, struct trial_entry *e, const struc
         return TRIAL_ENDS;
     case EVENT_FILE_START:
     case EVENT_FILE_END:
-        return running && is_of(e, event) ? on_file(e, event) : TRIAL_STAYS;
+        return running && is_of(e, event) ? on_file(t, e, event) : TRIAL_STAYS;
     case EVENT_STAGE:
         return (running || e->trial.state == TRIAL_FAILED) && is_of(e, event) ? on_stage(t, e, event)
                                                                               : TRIAL_STAYS;

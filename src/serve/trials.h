@@ -1,14 +1,19 @@
 /* Trials of kernels of hardware classes: the table, and what moves a trial. Internal to serve/fitted.c, which
  * holds the lock and tells people.
  *
- *     (none), WITHDRAWN --trials_begin--> RUNNING --ready--> PROVEN
- *                                         RUNNING --never had the kernel--> WITHDRAWN
- *                                         RUNNING --had it, and its time is up or another boot began-->
- * FAILED FAILED --ready of the same boot, late--> PROVEN
+ *     from               what happens                                               to
+ *     (none), WITHDRAWN  trials_begin                                               RUNNING
+ *     RUNNING            ready                                                      PROVEN
+ *     RUNNING            over, and the machine never had the kernel                 WITHDRAWN
+ *     RUNNING            over, and it had: its time is up, another boot began, or
+ *                        another kernel was chosen in this one                      FAILED
+ *     FAILED             ready of the same boot, late                               PROVEN
+ *     FAILED             trials_forgive                                             WITHDRAWN
  *
  * A late ready counts because the node's own clock begins when its init does, and the server's with the boot
- * configuration. A machine that was cut off while it fetched the kernel has not had it; the third time in a
- * row it has: whatever it is that keeps it from the end of it, the class must not try for ever.
+ * configuration; but where another kernel was chosen (in a menu), what is ready is that one. A machine that
+ * was cut off while it fetched the kernel has not had it; the third time in a row it has: whatever it is that
+ * keeps it from the end of it, the class must not try for ever.
  */
 #pragma once
 
@@ -49,8 +54,8 @@ struct trial_entry *trials_overdue(const struct trials *trials, const struct mom
  * begun longest ago that does not run makes room. */
 struct trial_entry *trials_begin(struct trials *trials, const struct moment *now, const struct trial *trial,
                                  uint32_t within_s);
-/* Puts one of the store back; one that runs goes on until `within_s` after it began. 0; -EEXIST: there is
- * one; -ENOMEM. */
+/* Puts one of the store back, after those that began before it; one that runs goes on until `within_s` after
+ * it began. 0; -EEXIST: there is one; -ENOMEM. */
 int trials_load(struct trials *trials, const struct moment *now, const struct trial *trial,
                 uint32_t within_s);
 
@@ -64,5 +69,7 @@ enum trial_move {
 /* Moves the trial that the event is of; *ret_entry is it. */
 enum trial_move trials_observe(struct trials *trials, const struct event *event,
                                struct trial_entry **ret_entry);
+/* It has failed, and a person wants it tried again: WITHDRAWN, with no cuts. */
+void trials_forgive(struct trials *trials, const struct moment *now, struct trial_entry *entry);
 /* It is over without ready: FAILED or WITHDRAWN. */
 void trials_give_up(struct trials *trials, const struct moment *now, struct trial_entry *entry);

@@ -5,9 +5,7 @@
 
 #include <sqlite3.h>
 
-struct store;
-
-/* The statements, each prepared once, at open. */
+/* The statements: their text is in statements.c, in this order. */
 enum statement {
     SQL_BEGIN,
     SQL_COMMIT,
@@ -54,6 +52,12 @@ int store_errno(sqlite3 *db, int code);
 int store_exec(sqlite3 *db, const char *sql);
 /* The one number that a query or a PRAGMA answers. */
 int store_query(sqlite3 *db, const char *sql, int64_t *ret_value);
+
+/* statements.c: prepares all of them. */
+int store_prepare(struct store *s);
+/* Runs one that has no rows, whose parameters are bound, and takes them off. What sqlite3_bind_* could not
+ * take shows as NULL, which no column takes. */
+int store_run(struct store *s, enum statement which);
 
 /* schema.c: brings the database to the newest schema, in one transaction; a new file gets it. Refuses, with
  * `diags`, a newer one and another program's. 0 or -errno. */

@@ -61,7 +61,7 @@ struct store_machine {
     char node[64]; /* empty: without an entry */
     char class[MACHINE_CLASS_SIZE];
     int64_t at_us; /* Unix time, microseconds */
-    uint64_t boot; /* the boot that reported it */
+    uint64_t boot; /* the boot that reported it; 0: it did not say which it was */
     char *json;    /* see model/machine.h; owned by the op; freed by store_op_clear */
 };
 

@@ -34,6 +34,8 @@ struct bed {
     struct dhcp_server *dhcp;
     struct store *store;
     struct committer *committer;
+    struct fitted *fitted;
+    struct generations generations;
     struct control *control;
 };
 
@@ -59,6 +61,8 @@ static struct bed *bed_open(void)
         &(struct boot_table_config){.random = random_number, .sink = &b->sink, .counters = &b->counters});
     b->dhcp = dhcp_server_new(&(struct dhcp_server_config){
         .random = random_number, .sink = &b->sink, .counters = &b->counters, .boots = b->boots});
+    b->fitted = fitted_new(&(struct fitted_config){.random = random_number, .sink = &b->sink});
+    generations_init(&b->generations);
     b->http = (struct http_server){.boots = b->boots, .sink = &b->sink, .counters = &b->counters};
     assert_int_equal(uv_loop_init(&b->loop), 0);
     uv_timer_init(&b->loop, &b->tick);
@@ -68,6 +72,8 @@ static struct bed *bed_open(void)
                                                         .state_dir = b->state_dir,
                                                         .dhcp_server = b->dhcp,
                                                         .committer = b->committer,
+                                                        .fitted = b->fitted,
+                                                        .generations = &b->generations,
                                                         .http = &b->http,
                                                         .status = bed_status},
                                  &diags, &b->control),
@@ -83,6 +89,8 @@ static void bed_close(struct bed *b)
     uv_run(&b->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&b->loop), 0);
     dhcp_server_free(b->dhcp);
+    fitted_free(b->fitted);
+    generations_clear(&b->generations);
     boot_table_free(b->boots);
     store_close(b->store);
     free(b->state_dir);
@@ -209,6 +217,54 @@ static void calls_are_durable(void **state)
     bed_close(b);
 }
 
+static int take_trial_state(void *user, const struct trial *trial)
+{
+    *(enum trial_state *)user = trial->state;
+    return 0;
+}
+
+/* A generation with a kernel of class 0123456789ab. */
+static struct generation *generation_of_class(const struct digest *kernel)
+{
+    struct generation *g = generation_new(1, 0, site_new());
+    *VEC_ADD(&g->artifacts) = (struct generation_artifact){
+        .kind = ARTIFACT_KERNEL, .name = xstrdup("class-0123456789ab"), .digest = *kernel};
+    return g;
+}
+
+/* A kernel that has failed is tried again; that is in the store before the answer comes. */
+static void failed_kernels_are_tried_again(void **state)
+{
+    (void)state;
+    struct bed *b = bed_open();
+    struct moment now = moment_now();
+    struct trial trial = {.class = "0123456789ab", .state = TRIAL_FAILED};
+    struct store *reader = NULL;
+    cleanup_diags struct diags diags = {0};
+    enum trial_state trial_state = TRIAL_RUNNING;
+    const char *retry = "{\"call\":\"hardware-retry\",\"class\":\"0123456789ab\"}\n";
+    int fd = dial(b);
+    say(fd, retry);
+    hears(b, fd, "{\"ok\":false,\"error\":\"the current generation has no kernel of class 0123456789ab\"}");
+    generations_publish(&b->generations, generation_of_class(&trial.kernel));
+    say(fd, retry);
+    hears(
+        b, fd,
+        "{\"ok\":false,\"error\":\"the kernel of class 0123456789ab has not failed: the next machine of the "
+        "class that boots tries it\"}");
+    fitted_trial(b->fitted, &now, &trial, 300);
+    say(fd, retry);
+    hears(b, fd, "{\"ok\":true,\"class\":\"0123456789ab\"}");
+    assert_int_equal(store_open_reader(file, &diags, &reader), 0);
+    assert_int_equal(store_each_trial(reader, take_trial_state, &trial_state), 0);
+    assert_int_equal(trial_state, TRIAL_WITHDRAWN);
+    store_close(reader);
+    say(fd, "{\"call\":\"hardware-retry\",\"class\":\"n1\"}\n");
+    hears(b, fd, "{\"ok\":false,\"error\":\"\\\"class\\\" is no hardware class\"}");
+    close(fd);
+    bed_close(b);
+}
+
 /* F3: what cannot be written is not said to be done. */
 static void failing_store_is_said(void **state)
 {
@@ -288,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(socket_is_private, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_line_by_line, setup, teardown),
         cmocka_unit_test_setup_teardown(calls_are_durable, setup, teardown),
+        cmocka_unit_test_setup_teardown(failed_kernels_are_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(failing_store_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_clients, setup, teardown),
     };

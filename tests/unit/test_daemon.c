@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "daemon/committer.h"
 #include "daemon/event_stream.h"
+#include "daemon/events.h"
 #include "daemon/generations.h"
 #include "daemon/iface.h"
 #include "daemon/port_owner.h"
@@ -251,6 +252,43 @@ static void long_reports_are_bounded(void **state)
     bench_close(&b);
 }
 
+static int take_trial(void *user, const struct trial *trial)
+{
+    *(struct trial *)user = *trial;
+    return 0;
+}
+
+/* kill -9 right after a kernel came up: that must not be behind a long queue, or dropped with it. */
+static void trials_go_before_background(void **state)
+{
+    (void)state;
+    static struct events events;
+    struct bench b = {0};
+    struct trial trial = {.class = "0123456789ab", .state = TRIAL_PROVEN}, stored = {0};
+    bench_open(&b);
+    events_init(&events);
+    events.committer = b.committer;
+    sqlite3 *db = hold_database(&b);
+    for (unsigned i = 0; i < COMMITTER_MAX_LATER + 2000; i++) {
+        struct store_op op = event_op(i);
+        committer_submit_later(b.committer, &op, 1);
+    }
+    uint64_t dropped = committer_stats(b.committer).dropped;
+    events.sink.emit(&events.sink, &(struct event){.kind = EVENT_TRIAL, .trial = &trial});
+    assert_int_equal(committer_stats(b.committer).dropped, dropped);
+    assert_int_equal(committer_stats(b.committer).waiting, 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    while (committer_stats(b.committer).later)
+        uv_run(&b.loop, UV_RUN_NOWAIT);
+    struct store *store = b.store;
+    b.store = NULL;
+    bench_close(&b);
+    assert_int_equal(store_each_trial(store, take_trial, &stored), 0);
+    assert_string_equal(stored.class, trial.class);
+    assert_int_equal(stored.state, TRIAL_PROVEN);
+    store_close(store);
+}
+
 static int same_lease(void *user, const struct lease *lease)
 {
     const struct lease *wanted = user;
@@ -428,6 +466,37 @@ static void log_flood_is_counted(void **state)
     struct str *text = read;
     assert_non_null(strstr(text->s, "lines of the log were lost here"));
     assert_non_null(strstr(text->s, "what there is: 0\n"));
+    str_free(text);
+    free(text);
+}
+
+/* Hostile: reports of no boot, each of another machine, do not fill the log. Those of our nodes are all
+ * there. */
+static void log_of_reports_is_bounded(void **state)
+{
+    (void)state;
+    static struct events events;
+    struct logged l;
+    pthread_t reader;
+    void *read;
+    unsigned lines = 0;
+    struct event event = {
+        .kind = EVENT_HARDWARE, .at.mono_us = 1000000, .class = "0123456789ab", .detail = "spoofed"};
+    events_init(&events);
+    log_to_pipe(&l);
+    assert_int_equal(pthread_create(&reader, NULL, read_all, &l), 0);
+    for (unsigned i = 0; i < 2000; i++) {
+        event.kind = i % 2 ? EVENT_STAGE : EVENT_HARDWARE;
+        event.mac = (struct mac){{2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+        events.sink.emit(&events.sink, &event);
+    }
+    log_stop();
+    log_back(&l);
+    pthread_join(reader, &read);
+    struct str *text = read;
+    for (const char *at = text->s; (at = strstr(at, "spoofed")); at++)
+        lines++;
+    assert_int_equal(lines, EVENTS_BURST);
     str_free(text);
     free(text);
 }
@@ -721,11 +790,13 @@ int main(void)
         cmocka_unit_test(many_wait_for_one_sync),
         cmocka_unit_test(bad_batch_fails_alone),
         cmocka_unit_test(waiting_goes_before_background),
+        cmocka_unit_test(trials_go_before_background),
         cmocka_unit_test(long_reports_are_bounded),
         cmocka_unit_test(waiting_operations_are_packed),
         cmocka_unit_test(stop_commits_what_waits),
         cmocka_unit_test(log_keeps_order),
         cmocka_unit_test(log_flood_is_counted),
+        cmocka_unit_test(log_of_reports_is_bounded),
         cmocka_unit_test(log_survives_a_crash),
         cmocka_unit_test(generations_are_held),
         cmocka_unit_test(generations_switch_under_readers),

@@ -26,6 +26,7 @@ struct bed {
     struct generation *generation;
     struct moment now;
     unsigned told;                  /* EVENT_TRIAL with words */
+    uint64_t about;                 /* the boot of the last one of all */
     struct trial last;              /* the last one of all */
     char text[256], stored[32][24]; /* its words; the stage of each that the store gets */
     unsigned stored_n;
@@ -41,7 +42,7 @@ static void emit(struct event_sink *sink, const struct event *event)
 {
     (void)sink;
     assert_int_equal(event->kind, EVENT_TRIAL);
-    assert_int_equal(event->boot, event->trial->boot);
+    bed.about = event->boot;
     bed.last = *event->trial;
     snprintf(bed.stored[bed.stored_n++ % ARRAY_SIZE(bed.stored)], sizeof(bed.stored[0]), "%s",
              event->trial->stage);
@@ -326,6 +327,218 @@ static void a_late_ready_proves_it(void **state)
 }
 
 /* Who only looks at what a machine would boot begins nothing, and is told what it got. */
+/* The loader fetches another kernel in the same boot: a person chose it in a menu. Its ready proves nothing.
+ */
+static void another_kernel_in_its_boot_proves_nothing(void **state)
+{
+    (void)state;
+    have(CLASS, NEW, 0);
+    machine(1, CLASS);
+    begins(1, 100);
+    GETS(1, 100, KERNEL, true);
+    event(1, 100, EVENT_FILE_START, "g12/kernel/smallest", NULL);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN);
+    ready(1, 100);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN);
+    begins(1, 101);
+    GETS(1, 101, KERNEL, true);
+    fetches(1, 101);
+    event(1, 101, EVENT_FILE_START, "g12/unified/default.efi", NULL);
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    assert_string_equal(bed.text,
+                        "its new kernel did not come up on n1, where another one was chosen. n1 gets what "
+                        "worked before it at its next boot");
+    ready(1, 101);
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    struct trial trial = bed.last;
+    make_fitted(0, 0); /* the server starts anew */
+    fitted_trial(bed.fitted, &bed.now, &trial, WITHIN_S);
+    machine(1, CLASS);
+    ready(1, 101);
+    GETS(1, 101, DISCOVERY, false);
+    /* What a kernel fetches that runs is its own affair. */
+    have(CLASS, NEWER, 0);
+    begins(1, 102);
+    GETS(1, 102, KERNEL, true);
+    fetches(1, 102);
+    event(1, 102, EVENT_STAGE, NULL, "init");
+    event(1, 102, EVENT_FILE_START, "g12/kernel/smallest", NULL);
+    ready(1, 102);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN);
+}
+
+/* Hostile: a report that does not name the boot, of the machine that is on trial. */
+static void hearsay_proves_nothing(void **state)
+{
+    (void)state;
+    have(CLASS, NEW, 0);
+    machine(1, CLASS);
+    begins(1, 100);
+    GETS(1, 100, KERNEL, true);
+    struct event spoofed = {.kind = EVENT_STAGE,
+                            .at = bed.now,
+                            .mac = mac_of(1),
+                            .boot = 100,
+                            .hearsay = true,
+                            .detail = "ready"};
+    fitted_observe(bed.fitted, &spoofed);
+    assert_int_equal(bed.last.state, TRIAL_RUNNING);
+    fetches(1, 100);
+    pass(WITHIN_S);
+    fitted_observe(bed.fitted, &spoofed);
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    ready(1, 100);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN);
+}
+
+/* Hostile: what anybody may have said of machines changes nothing that is known, and nobody is forgotten for
+ * it. */
+static void hearsay_takes_no_place(void **state)
+{
+    char hardware_class[MACHINE_CLASS_SIZE];
+    struct mac known = mac_of(1), other = mac_of(2);
+    (void)state;
+    make_fitted(100, 10);
+    machine(1, CLASS);
+    fitted_hearsay(bed.fitted, &known, OTHER);
+    for (unsigned n = 2; n <= 1000; n++) {
+        struct mac mac = mac_of(n);
+        fitted_hearsay(bed.fitted, &mac, OTHER);
+    }
+    assert_true(fitted_class(bed.fitted, &known, hardware_class));
+    assert_string_equal(hardware_class, CLASS);
+    assert_true(fitted_class(bed.fitted, &other, hardware_class));
+    machine(2, CLASS); /* which is better known then */
+    assert_true(fitted_class(bed.fitted, &other, hardware_class));
+    assert_string_equal(hardware_class, CLASS);
+}
+
+/* Two threads have something to say of a trial: here the second while the first is at it. */
+static void emit_and_be_late(struct event_sink *sink, const struct event *event)
+{
+    if (event->trial->state == TRIAL_FAILED)
+        ready(1, 100);
+    emit(sink, event);
+}
+
+static void what_happened_is_told_in_order(void **state)
+{
+    (void)state;
+    have(CLASS, NEW, 0);
+    machine(1, CLASS);
+    begins(1, 100);
+    GETS(1, 100, KERNEL, true);
+    fetches(1, 100);
+    bed.sink.emit = emit_and_be_late;
+    unsigned told = bed.told;
+    pass(WITHIN_S);
+    assert_int_equal(bed.told - told, 2);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN); /* what the store has in the end */
+    GETS(1, 101, KERNEL, false);
+}
+
+/* A person mended what was wrong: the same kernel is tried again. */
+static void a_person_lets_it_be_tried_again(void **state)
+{
+    struct trial trial;
+    (void)state;
+    machine(1, CLASS);
+    machine(2, CLASS);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -ENOENT);
+    have(CLASS, NEW, 0);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+    assert_string_equal(trial.class, "");
+    for (uint64_t boot = 100; boot < 103; boot++) { /* cut off three times */
+        begins(1, boot);
+        GETS(1, boot, KERNEL, true);
+        assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+        assert_int_equal(trial.state, TRIAL_RUNNING);
+        asks(1, boot);
+        pass(WITHIN_S);
+    }
+    assert_int_equal(bed.last.state, TRIAL_FAILED);
+    begins(1, 103);
+    GETS(1, 103, DISCOVERY, false);
+    unsigned told = bed.told;
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), 0);
+    assert_int_equal(trial.state, TRIAL_WITHDRAWN);
+    assert_int_equal(bed.told - told, 1);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN); /* so that the store has it */
+    assert_int_equal(bed.last.boot, 102);
+    ready(1, 102);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN);
+    begins(2, 200);
+    GETS(2, 200, KERNEL, true);
+    asks(2, 200);
+    pass(WITHIN_S);
+    assert_int_equal(bed.last.state, TRIAL_WITHDRAWN); /* it has all its attempts again */
+    begins(2, 201);
+    GETS(2, 201, KERNEL, true);
+    fetches(2, 201);
+    ready(2, 201);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+    assert_int_equal(trial.state, TRIAL_PROVEN);
+}
+
+/* A machine that is not what it was, or was said to be: the kernel that others of the class came up with does
+ * not keep it dark. */
+static void a_machine_of_another_make_comes_back(void **state)
+{
+    struct trial trial;
+    (void)state;
+    prove(NEW, 100);
+    machine(2, CLASS);
+    for (uint64_t boot = 200; boot <= 201; boot++) { /* it did not fetch it: that says nothing */
+        begins(2, boot);
+        GETS(2, boot, KERNEL, false);
+        asks(2, boot);
+    }
+    fetches(2, 201);
+    begins(2, 202);
+    assert_string_equal(choice_of(2, 202, true).kernel, DISCOVERY);
+    unsigned told = bed.told;
+    GETS(2, 202, DISCOVERY, false);
+    GETS(2, 202, DISCOVERY, false);
+    assert_int_equal(bed.told - told, 1);
+    assert_string_equal(bed.text,
+                        "nothing was heard of n2 with its kernel, which others came up with; it gets the "
+                        "discovery kernel for this boot");
+    assert_int_equal(bed.about, 202);
+    assert_int_equal(bed.last.state, TRIAL_PROVEN);
+    ready(2, 202);
+    begins(2, 203);
+    GETS(2, 203, KERNEL, false); /* somebody may have pulled its plug */
+    fetches(2, 203);
+    event(2, 203, EVENT_STAGE, NULL, "init");
+    begins(2, 204);
+    GETS(2, 204, KERNEL, false); /* it came up: what was before is forgotten */
+    fetches(2, 204);
+    begins(2, 205);
+    GETS(2, 205, DISCOVERY, false);
+    begins(2, 206);
+    GETS(2, 206, KERNEL, false);
+    fetches(2, 206);
+    struct event spoofed = {
+        .kind = EVENT_STAGE, .at = bed.now, .mac = mac_of(2), .boot = 206, .hearsay = true};
+    fitted_observe(bed.fitted, &spoofed);
+    for (uint64_t boot = 207; boot < 210; boot++) {
+        begins(2, boot);
+        GETS(2, boot, DISCOVERY, false);
+        ready(2, boot);
+        GETS(1, boot, KERNEL, false); /* the others have it */
+    }
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), 0);
+    assert_int_equal(trial.state, TRIAL_PROVEN);
+    GETS(2, 210, KERNEL, false);
+    assert_int_equal(fitted_retry(bed.fitted, &bed.now, bed.generation, CLASS, &trial), -EALREADY);
+    fetches(2, 210);
+    GETS(2, 211, DISCOVERY, false);
+    machine(2, OTHER); /* it says what it is made of now */
+    GETS(2, 212, DISCOVERY, false);
+    have(OTHER, NEWER, 0);
+    GETS(2, 213, "class-" OTHER, true);
+}
+
 static void looking_changes_nothing(void **state)
 {
     (void)state;
@@ -808,6 +1021,12 @@ int main(void)
         TEST(another_boot_before_ready_is_a_failure),
         TEST(a_trial_without_its_kernel_is_none),
         TEST(a_late_ready_proves_it),
+        TEST(another_kernel_in_its_boot_proves_nothing),
+        TEST(hearsay_proves_nothing),
+        TEST(hearsay_takes_no_place),
+        TEST(what_happened_is_told_in_order),
+        TEST(a_person_lets_it_be_tried_again),
+        TEST(a_machine_of_another_make_comes_back),
         TEST(looking_changes_nothing),
         TEST(boots_without_a_name_go_by_the_machine),
         TEST(a_trial_outlives_the_server),

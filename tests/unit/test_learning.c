@@ -104,6 +104,91 @@ static void reports_that_name_no_boot_are_not_believed(void **state)
     assert_false(is_known(&n1_mac));
     report(&other_mac, 0, CLASS, X86); /* no boot of it is known */
     assert_true(is_known(&other_mac));
+    report(&other_mac, 0, OTHER, X86); /* and only the first counts */
+    char hardware_class[MACHINE_CLASS_SIZE];
+    assert_true(fitted_class(learning_fitted(bed.learning), &other_mac, hardware_class));
+    assert_string_equal(hardware_class, CLASS);
+}
+
+/* Hostile: nor is one whose boot we looked up by the MAC address it says. */
+static void what_was_looked_up_is_not_believed(void **state)
+{
+    (void)state;
+    uint64_t n1 = begin(&n1_mac, "default");
+    struct event event = {.kind = EVENT_HARDWARE,
+                          .at = bed.now,
+                          .mac = n1_mac,
+                          .boot = n1,
+                          .hearsay = true,
+                          .class = CLASS,
+                          .json = X86};
+    learning_observe(bed.learning, &event);
+    assert_false(is_known(&n1_mac));
+    event.hearsay = false;
+    learning_observe(bed.learning, &event);
+    assert_true(is_known(&n1_mac));
+}
+
+/* Which machines are forgotten when there are too many does not change with a restart: the store tells them
+ * by class. What it has from hearsay is not learned. */
+static void the_store_does_not_change_their_age(void **state)
+{
+    enum { MACHINES = 16384 };
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(store_close) struct store *store = NULL;
+    char dir[] = "/tmp/rambox-learning-XXXXXX";
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    cleanup_free char *path = xasprintf("%s/rambox.db", dir);
+    assert_int_equal(store_open(path, &diags, &store), 0);
+    const struct store_op ops[] = {
+        {.kind = STORE_MACHINE_PUT,
+         .machine = {.mac = n1_mac, .class = CLASS, .at_us = 200, .boot = 70, .json = (char[]){X86}}},
+        {.kind = STORE_MACHINE_PUT,
+         .machine = {.mac = n2_mac, .class = OTHER, .at_us = 100, .boot = 71, .json = (char[]){X86}}},
+        {.kind = STORE_MACHINE_PUT,
+         .machine = {.mac = other_mac, .class = CLASS, .at_us = 300, .json = (char[]){X86}}}};
+    assert_int_equal(store_commit(store, ops, ARRAY_SIZE(ops)), 0);
+    assert_int_equal(learning_load(bed.learning, store, &bed.now, NULL), 0);
+    assert_true(is_known(&n1_mac) && is_known(&n2_mac));
+    assert_false(is_known(&other_mac));
+    for (unsigned i = 0; i < MACHINES - 1; i++) {
+        struct mac mac = {{2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+        fitted_machine(learning_fitted(bed.learning), &mac, 1, OTHER);
+    }
+    assert_true(is_known(&n1_mac));
+    assert_false(is_known(&n2_mac));
+    assert_int_equal(dir_remove(dir), 0);
+}
+
+/* Nor does which trials are. */
+static void the_store_does_not_change_the_age_of_trials(void **state)
+{
+    enum { TRIALS = 1024 };
+    cleanup_diags struct diags diags = {0};
+    CLEANUP(store_close) struct store *store = NULL;
+    char dir[] = "/tmp/rambox-learning-XXXXXX";
+    struct store_op ops[3] = {{0}};
+    struct trial trial = {.class = "ffffffffffff", .state = TRIAL_PROVEN};
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    cleanup_free char *path = xasprintf("%s/rambox.db", dir);
+    assert_int_equal(store_open(path, &diags, &store), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
+        ops[i] = (struct store_op){.kind = STORE_TRIAL_PUT,
+                                   .trial = {.class = CLASS, .state = TRIAL_PROVEN, .begun_us = 10 - i}};
+        ops[i].trial.class[0] = (char)('a' + i);
+    }
+    assert_int_equal(store_commit(store, ops, ARRAY_SIZE(ops)), 0);
+    assert_int_equal(learning_load(bed.learning, store, &bed.now, NULL), 0);
+    for (unsigned i = 0; i < TRIALS - 2; i++) {
+        memcpy(trial.kernel.b, &i, sizeof(i));
+        fitted_trial(learning_fitted(bed.learning), &bed.now, &trial, 120);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
+        assert_int_equal(
+            fitted_proven(learning_fitted(bed.learning), ops[i].trial.class, &ops[i].trial.kernel), i < 2);
+    assert_int_equal(dir_remove(dir), 0);
 }
 
 /* What the store has of an earlier process: classes, and trials with what their profile gives them. */
@@ -160,9 +245,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(machines_of_another_processor_have_no_class),
-        TEST(reports_that_name_no_boot_are_not_believed),
-        TEST(the_store_brings_it_back),
+        TEST(machines_of_another_processor_have_no_class), TEST(reports_that_name_no_boot_are_not_believed),
+        TEST(what_was_looked_up_is_not_believed),          TEST(the_store_brings_it_back),
+        TEST(the_store_does_not_change_their_age),         TEST(the_store_does_not_change_the_age_of_trials),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -600,6 +600,58 @@ static void test_class_kernels(void **state)
     publish_class(f, "five", "five", "six", false);
 }
 
+static void lose_artifact(const struct folder *f, const char *bytes)
+{
+    cleanup_free char *store = xasprintf("%s/artifacts", f->state);
+    struct digest digest = digest_of(bytes);
+    cleanup_free char *path = artifact_path(store, &digest);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* The file of a class's kernel disappears: that keeps nobody from serving or publishing the rest. Its modules
+ * have the same bytes here. */
+static void test_class_kernel_disappears(void **state)
+{
+    struct folder *f = *state;
+    cleanup_diags struct diags diags = {0};
+    unsigned number = 0;
+    put(f->config, "kernels/" CLASS_KERNEL ".yaml",
+        "source: {distribution: linux-image-amd64}\nmodules: [network]\n");
+    put(f->config, "rambox.yaml",
+        "subnets: {lab: {prefix: 192.168.7.0/24, pools: 192.168.7.100-192.168.7.199}}\n"
+        "profiles: {default: {kernel: fitted, discovery: smallest, image: smallest}}\n");
+    publish_class(f, "one", "one", NULL, false);
+    publish_class(f, "two", "two", "one", false);
+    lose_artifact(f, "one");
+    CLEANUP(generation_unref) struct generation *generation = NULL;
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_non_null(generation_artifact(generation, ARTIFACT_KERNEL, CLASS_KERNEL));
+    assert_null(generation_artifact(generation, ARTIFACT_KERNEL, CLASS_KERNEL ".before"));
+    assert_null(generation_artifact(generation, ARTIFACT_MODULES, CLASS_KERNEL ".before"));
+    assert_int_equal(diags.errors, 0);
+    assert_non_null(strstr(diags.list.items[0].text,
+                           "generation 2 needs the kernel " CLASS_KERNEL ".before, whose file"));
+    diags_free(&diags);
+    f->class_kernel = "two";
+    put(f->config, "nodes.d/n2.yaml", "node: n2\nmac: 52:54:00:00:00:02\n");
+    assert_int_equal(publish_now(f, &diags, &number), 0);
+    assert_int_equal(number, 3);
+    assert_int_equal(diags.errors, 0);
+    assert_non_null(strstr(diags.list.items[0].text,
+                           "machines of its class do without it: kernel " CLASS_KERNEL ".before: "));
+    generation_unref(TAKE_PTR(generation));
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), 0);
+    assert_int_equal(generation->artifacts.n, 4);
+    /* But one that a profile names is needed. */
+    put(f->config, "rambox.yaml",
+        "subnets: {lab: {prefix: 192.168.7.0/24, pools: 192.168.7.100-192.168.7.199}}\n"
+        "profiles: {default: {kernel: " CLASS_KERNEL ", image: smallest}}\n");
+    assert_int_equal(publish_now(f, &diags, &number), 0);
+    lose_artifact(f, "two");
+    generation_unref(TAKE_PTR(generation));
+    assert_int_equal(generation_load(f->state, 0, &diags, &generation), -EBADMSG);
+}
+
 static bool has_artifact(const struct folder *f, const char *bytes)
 {
     cleanup_free char *store = xasprintf("%s/artifacts", f->state);
@@ -672,13 +724,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),       TEST(test_unchanged),
-        TEST(test_refused),       TEST(test_damaged_artifact),
-        TEST(test_switch),        TEST(test_diff),
-        TEST(test_diff_dhcp),     TEST(test_preview),
-        TEST(test_cut_short),     TEST(test_prune),
-        TEST(test_architectures), TEST(test_large_for_tftp),
-        TEST(test_class_kernels), TEST(test_prune_class_kernels),
+        TEST(test_publish),
+        TEST(test_unchanged),
+        TEST(test_refused),
+        TEST(test_damaged_artifact),
+        TEST(test_switch),
+        TEST(test_diff),
+        TEST(test_diff_dhcp),
+        TEST(test_preview),
+        TEST(test_cut_short),
+        TEST(test_prune),
+        TEST(test_architectures),
+        TEST(test_large_for_tftp),
+        TEST(test_class_kernels),
+        TEST(test_class_kernel_disappears),
+        TEST(test_prune_class_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
