@@ -77,12 +77,22 @@ static struct known_class *class_of(struct known_classes *known, const char *id)
     return class;
 }
 
+static bool is_fitted(const struct site *site, const char *name)
+{
+    const struct profile *profile = name ? site_profile(site, name) : NULL;
+    return profile && profile->fitted;
+}
+
 /* A machine without an entry has the profile of some subnet's unknown ones; which, the store does not say. */
 static bool wants_fitted(const struct site *site, const struct mac *mac)
 {
     const struct node *node = site_node_by_mac(site, mac);
-    const struct profile *profile = node ? site_profile(site, node->profile) : NULL;
-    return profile ? profile->fitted : site_is_fitted(site);
+    if (node)
+        return is_fitted(site, node->profile);
+    VEC_EACH(subnet, &site->subnets)
+        if (subnet->unknown != UNKNOWN_DENY && is_fitted(site, subnet->unknown_profile))
+            return true;
+    return false;
 }
 
 static void add_devices(struct hardware *hardware, const struct machine *machine, const char *label,
