@@ -134,3 +134,53 @@ static inline void make_old_store(const char *schema)
     run_sql("PRAGMA journal_mode = WAL;");
     run_sql(schema);
 }
+
+/* A report of machine n, whose text is json_size bytes of `j`. */
+static inline struct store_op machine_op(uint32_t n, size_t json_size)
+{
+    struct store_op op = {
+        .kind = STORE_MACHINE_PUT,
+        .machine = {.mac = {{2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}},
+                    .class = "0123456789ab",
+                    .at_us = n,
+                    .json = xcalloc(1, json_size + 1)}};
+    memset(op.machine.json, 'j', json_size);
+    return op;
+}
+
+/* What the store has of machines. */
+struct machines {
+    unsigned n;
+    size_t bytes;
+    int64_t newest;
+};
+
+static inline int count_machine(void *user, const struct store_machine *m)
+{
+    struct machines *all = user;
+    all->n++;
+    all->bytes += m->json[0] ? strlen(m->json) : 24000; /* those of machines_are_bounded that only say so */
+    all->newest = m->at_us > all->newest ? m->at_us : all->newest;
+    return 0;
+}
+
+static inline struct machines machines_of(struct store *store)
+{
+    struct machines all = {0};
+    assert_int_equal(store_each_machine(store, count_machine, &all), 0);
+    return all;
+}
+
+/* A kernel of a class on trial since then. */
+static inline struct store_op trial_op(const char *class, uint8_t kernel, int64_t begun)
+{
+    struct store_op op = {.kind = STORE_TRIAL_PUT,
+                          .trial = {.kernel = {{kernel, (uint8_t)(begun >> 8), (uint8_t)begun}},
+                                    .mac = {{0xfe, 1, 2, 3, 4, 0xff}},
+                                    .node = "n1",
+                                    .boot = UINT64_MAX - 1,
+                                    .begun_us = begun,
+                                    .stage = "image"}};
+    snprintf(op.trial.class, sizeof(op.trial.class), "%s", class);
+    return op;
+}
