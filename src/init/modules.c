@@ -288,9 +288,8 @@ static int open_index(struct loader *l)
     if (l->folder < 0) {
         int r = -errno;
         if (r == -ENOENT && access("/lib/modules", F_OK) == 0)
-            say("there are no modules for this kernel, %s, in /lib/modules: kernel and modules must be of "
-                "one "
-                "generation",
+            say("there are no modules for this kernel, %s, in /lib/modules: kernel and modules must be "
+                "of one generation",
                 names.release);
         return r;
     }

@@ -154,9 +154,8 @@ static void wait_for_links(const struct work *w)
 
     while ((missing = missing_link(w->spec))) {
         if (port_now() >= end) {
-            say("no interface %s within %ld s: see that the kernel has a driver for the card, or its module "
-                "is "
-                "in the image (rd.net.timeout.iflink= waits longer)",
+            say("no interface %s within %ld s: see that the kernel has a driver for the card, or its "
+                "module is in the image (rd.net.timeout.iflink= waits longer)",
                 missing, w->spec->iflink);
             return;
         }

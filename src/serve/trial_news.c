@@ -62,9 +62,8 @@ static void note_failure(struct told *told, const struct trial_entry *e, enum tr
     if (reason == TRIAL_ANOTHER_KERNEL)
         trial_news_note(
             told,
-            "its new kernel did not come up on %s, where another one was chosen. %s gets what worked before "
-            "it "
-            "at its next boot",
+            "its new kernel did not come up on %s, where another one was chosen. %s gets what worked "
+            "before it at its next boot",
             name, name);
     else if (reason == TRIAL_ANOTHER_BOOT)
         trial_news_note(
